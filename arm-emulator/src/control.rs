@@ -1,0 +1,218 @@
+//! The control API, for people and for tests in other processes. It takes no token.
+
+use std::sync::Arc;
+
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::config::{Credential, Identity, Issuer};
+use crate::emulator::Shared;
+use crate::journal::JournalEntry;
+use crate::out_of_band::ChangeError;
+use crate::server::plain;
+use crate::settings::{Change, View};
+use crate::world::PlannedFailure;
+
+type Body<T> = Result<Json<T>, JsonRejection>;
+
+pub(crate) fn router() -> Router<Arc<Shared>> {
+    Router::new()
+        .route("/healthz", get(healthz))
+        .route("/journal", get(journal).delete(clear_journal))
+        .route("/resources", get(resources))
+        .route(
+            "/resources/{*id}",
+            get(resource)
+                .put(put_resource)
+                .patch(patch_resource)
+                .delete(remove_resource),
+        )
+        .route("/secrets/{*id}", get(secrets))
+        .route("/settings", get(settings).patch(change_settings))
+        .route("/operations/fail-next", post(fail_next))
+        .route("/identities", post(add_identity))
+        .fallback(unknown)
+}
+
+async fn unknown() -> Response {
+    plain(StatusCode::NOT_FOUND, "the control API has no such path")
+}
+
+async fn healthz() -> Response {
+    Json(json!({"status": "ok"})).into_response()
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct JournalFilter {
+    #[serde(default)]
+    method: String,
+    #[serde(default)]
+    path: String,
+}
+
+async fn journal(State(shared): State<Arc<Shared>>, Query(filter): Query<JournalFilter>) -> Response {
+    let journal = shared.journal();
+    let entries: Vec<&JournalEntry> = journal
+        .entries()
+        .filter(|entry| entry.matches(&filter.method, &filter.path))
+        .collect();
+    Json(entries).into_response()
+}
+
+async fn clear_journal(State(shared): State<Arc<Shared>>) -> StatusCode {
+    shared.journal().clear();
+    StatusCode::NO_CONTENT
+}
+
+async fn resources(State(shared): State<Arc<Shared>>) -> Response {
+    Json(shared.resources()).into_response()
+}
+
+async fn resource(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Response {
+    shared
+        .resource(&id)
+        .map_or_else(|| not_found(&id), |resource| Json(resource).into_response())
+}
+
+async fn put_resource(State(shared): State<Arc<Shared>>, Path(id): Path<String>, body: Body<Value>) -> Response {
+    changed(body, |body| shared.put_resource(&id, body))
+}
+
+async fn patch_resource(State(shared): State<Arc<Shared>>, Path(id): Path<String>, body: Body<Value>) -> Response {
+    changed(body, |body| shared.patch_resource(&id, body))
+}
+
+fn changed(body: Body<Value>, change: impl FnOnce(&Value) -> Result<Value, ChangeError>) -> Response {
+    let body = match body {
+        Ok(Json(body)) => body,
+        Err(rejection) => return unreadable(&rejection),
+    };
+    match change(&body) {
+        Ok(resource) => Json(resource).into_response(),
+        Err(error) => refused(&error),
+    }
+}
+
+async fn remove_resource(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Response {
+    match shared.remove_resource(&id) {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(error) => refused(&error),
+    }
+}
+
+fn refused(error: &ChangeError) -> Response {
+    let status = match error {
+        ChangeError::NotFound(_) | ChangeError::NoWorkspace(_) => StatusCode::NOT_FOUND,
+        ChangeError::NotAnId(_) | ChangeError::Refused(_) => StatusCode::BAD_REQUEST,
+    };
+    plain(status, &error.to_string())
+}
+
+async fn secrets(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Response {
+    shared
+        .connection_credentials(&id)
+        .map_or_else(|| not_found(&id), |credentials| Json(credentials).into_response())
+}
+
+async fn settings(State(shared): State<Arc<Shared>>) -> Response {
+    Json(View::from(shared.world().settings)).into_response()
+}
+
+async fn change_settings(State(shared): State<Arc<Shared>>, body: Body<Change>) -> Response {
+    let change = match body {
+        Ok(Json(change)) => change,
+        Err(rejection) => return unreadable(&rejection),
+    };
+    let mut world = shared.world_now();
+    match change.apply(world.settings) {
+        Ok(settings) => {
+            world.settings = settings;
+            Json(View::from(settings)).into_response()
+        }
+        Err(reason) => plain(StatusCode::BAD_REQUEST, &reason),
+    }
+}
+
+async fn fail_next(State(shared): State<Arc<Shared>>, body: Body<PlannedFailure>) -> Response {
+    match body {
+        Ok(Json(failure)) => {
+            shared.world().plan_failure(failure);
+            StatusCode::NO_CONTENT.into_response()
+        }
+        Err(rejection) => unreadable(&rejection),
+    }
+}
+
+/// An identity with one credential, an issuer, or both.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct NewIdentity {
+    client_id: Option<String>,
+    federated: Option<Federated>,
+    secret: Option<String>,
+    issuer: Option<Issuer>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Federated {
+    issuer: String,
+    subject: String,
+}
+
+async fn add_identity(State(shared): State<Arc<Shared>>, body: Body<NewIdentity>) -> Response {
+    let NewIdentity {
+        client_id,
+        federated,
+        secret,
+        issuer,
+    } = match body {
+        Ok(Json(identity)) => identity,
+        Err(rejection) => return unreadable(&rejection),
+    };
+    let federated = federated.map(|Federated { issuer, subject }| Credential::Federated { issuer, subject });
+    let credentials: Vec<Credential> = federated.into_iter().chain(secret.map(Credential::Secret)).collect();
+    let mut directory = shared.directory();
+    match client_id {
+        Some(client_id) if !credentials.is_empty() => {
+            for credential in credentials {
+                directory.register(Identity {
+                    client_id: client_id.clone(),
+                    credential,
+                });
+            }
+        }
+        None if credentials.is_empty() && issuer.is_some() => {}
+        _ => {
+            return plain(
+                StatusCode::BAD_REQUEST,
+                "give clientId with federated{issuer,subject} or secret, or an issuer{url,jwks}, or both",
+            );
+        }
+    }
+    if let Some(issuer) = issuer {
+        directory.trust(issuer);
+    }
+    StatusCode::NO_CONTENT.into_response()
+}
+
+/// The category of the refusal only: its text can quote the body.
+fn unreadable(rejection: &JsonRejection) -> Response {
+    let message = match rejection {
+        JsonRejection::JsonDataError(_) => "the body is JSON, but not of the expected form",
+        JsonRejection::JsonSyntaxError(_) => "the body is not JSON",
+        JsonRejection::MissingJsonContentType(_) => "the body must be sent as application/json",
+        _ => "the body could not be read",
+    };
+    plain(StatusCode::BAD_REQUEST, message)
+}
+
+fn not_found(id: &str) -> Response {
+    plain(StatusCode::NOT_FOUND, &format!("there is no {id}"))
+}

@@ -1,0 +1,11 @@
+//! The emulator over the wire, as a client meets it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod connections;
+mod control;
+mod errors;
+mod lists;
+mod operations;
+mod session;
+mod sign_in;
+mod workspaces;

@@ -1,0 +1,306 @@
+//! Calls to ARM: one token, one timeout, one way to read an answer.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use azure_core::credentials::TokenCredential;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
+use reqwest::{Method, StatusCode, Url};
+use serde_json::Value;
+
+use super::error::{ArmError, Cause, Class};
+use super::{ArmId, retry};
+
+/// Longest time one call may take.
+const CALL_TIMEOUT: Duration = Duration::from_secs(60);
+/// How often a read is made before the caller hears of a failure that passes fast.
+const READ_ATTEMPTS: u32 = 3;
+/// A longer wait than this is the caller's business, so that nobody sleeps on a worker's place.
+const LONGEST_PAUSE_IN_CALL: Duration = Duration::from_secs(5);
+/// Largest answer that is read, in bytes.
+const ANSWER_LIMIT: usize = 4 << 20;
+/// Most pages of a list that are followed.
+const PAGE_LIMIT: usize = 100;
+
+/// The body of a write. It may hold secrets, so it cannot be printed.
+pub struct Body(Vec<u8>);
+
+impl Body {
+    /// A body from what is to be sent.
+    #[must_use]
+    pub fn new(value: &Value) -> Self {
+        Self(value.to_string().into_bytes())
+    }
+}
+
+/// What became of a write.
+#[derive(Debug)]
+pub enum Written {
+    /// It is done, and this is the resource now, where ARM says so.
+    Done(Option<Value>),
+    /// ARM accepted it and works on it; ask at `url` how it goes.
+    Accepted {
+        /// Verbatim as ARM gave it.
+        url: String,
+        /// How long ARM asks to wait before asking.
+        retry_after: Option<Duration>,
+    },
+}
+
+/// How a long-running operation goes.
+#[derive(Debug)]
+pub enum Progress {
+    /// Not ended.
+    Running {
+        /// How long ARM asks to wait before asking again.
+        retry_after: Option<Duration>,
+    },
+    /// Ended well.
+    Succeeded,
+    /// Ended otherwise.
+    Failed(ArmError),
+    /// ARM does not know the operation any more: look at the resource.
+    Forgotten,
+}
+
+/// A client of one ARM endpoint with one identity.
+pub struct Client {
+    http: reqwest::Client,
+    endpoint: Url,
+    scope: String,
+    credential: Arc<dyn TokenCredential>,
+}
+
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Vec<u8>,
+}
+
+impl Client {
+    /// `endpoint` is ARM's address, `audience` what its tokens are for.
+    #[must_use]
+    pub fn new(http: reqwest::Client, endpoint: Url, audience: &str, credential: Arc<dyn TokenCredential>) -> Self {
+        let scope = format!("{}/.default", audience.trim_end_matches('/'));
+        Self { http, endpoint, scope, credential }
+    }
+
+    /// Reads a resource; `None` where it, or what it is part of, is not there.
+    ///
+    /// # Errors
+    /// [`ArmError`] for any other answer, or none.
+    pub async fn get(&self, id: &ArmId, api_version: &str) -> Result<Option<Value>, ArmError> {
+        let url = self.url(id.as_str(), api_version);
+        match self.read(url).await {
+            Ok(answer) => answer.json().map(Some),
+            Err(error) if is_absence(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reads every page of a collection below a resource; `None` where the resource is not there.
+    ///
+    /// # Errors
+    /// [`ArmError`] for any other answer, or none.
+    pub async fn list(&self, id: &ArmId, collection: &str, api_version: &str) -> Result<Option<Vec<Value>>, ArmError> {
+        let mut url = self.url(&format!("{id}/{collection}"), api_version);
+        let mut items = Vec::new();
+        for _ in 0..PAGE_LIMIT {
+            let mut page = match self.read(url).await {
+                Ok(answer) => answer.json()?,
+                Err(error) if is_absence(&error) => return Ok(None),
+                Err(error) => return Err(error),
+            };
+            if let Some(Value::Array(values)) = page.get_mut("value").map(Value::take) {
+                items.extend(values);
+            }
+            match page["nextLink"].as_str() {
+                Some(next) if !next.is_empty() => url = self.own_url(next)?,
+                _ => return Ok(Some(items)),
+            }
+        }
+        Err(ArmError::unavailable(format!("{collection} of {id} has more than {PAGE_LIMIT} pages")))
+    }
+
+    /// Makes a resource, or replaces what it says.
+    ///
+    /// # Errors
+    /// [`ArmError`] where ARM refuses or does not answer.
+    pub async fn put(&self, id: &ArmId, api_version: &str, body: Body) -> Result<Written, ArmError> {
+        self.write(Method::PUT, id, api_version, Some(body)).await
+    }
+
+    /// Changes part of a resource.
+    ///
+    /// # Errors
+    /// [`ArmError`] where ARM refuses or does not answer.
+    pub async fn patch(&self, id: &ArmId, api_version: &str, body: Body) -> Result<Written, ArmError> {
+        self.write(Method::PATCH, id, api_version, Some(body)).await
+    }
+
+    /// Deletes a resource; one that is gone already is a success.
+    ///
+    /// # Errors
+    /// [`ArmError`] where ARM refuses or does not answer.
+    pub async fn delete(&self, id: &ArmId, api_version: &str) -> Result<Written, ArmError> {
+        match self.write(Method::DELETE, id, api_version, None).await {
+            Err(error) if is_absence(&error) => Ok(Written::Done(None)),
+            other => other,
+        }
+    }
+
+    /// Asks how an operation goes, by `Azure-AsyncOperation` or by `Location`.
+    ///
+    /// # Errors
+    /// [`ArmError`] where ARM does not answer: nothing is known of the operation then.
+    pub async fn poll(&self, url: &str) -> Result<Progress, ArmError> {
+        let Ok(url) = self.own_url(url) else { return Ok(Progress::Forgotten) };
+        let answer = match self.read(url).await {
+            Ok(answer) => answer,
+            Err(error) if matches!(error.status, Some(404 | 410)) => return Ok(Progress::Forgotten),
+            Err(error) if error.class == Class::Lasting => return Ok(Progress::Failed(error)),
+            Err(error) => return Err(error),
+        };
+        let retry_after = retry_after(&answer.headers);
+        let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        // FACT: terminal states are exactly these three; every other word means "still running" (section 2).
+        Ok(match (body["status"].as_str(), answer.status) {
+            (Some("Succeeded"), _) => Progress::Succeeded,
+            (Some(state @ ("Failed" | "Canceled")), _) => {
+                Progress::Failed(ArmError::from_operation(state, &body, correlation_id(&answer.headers)))
+            }
+            (Some(_), _) | (None, StatusCode::ACCEPTED) => Progress::Running { retry_after },
+            (None, _) => Progress::Succeeded,
+        })
+    }
+
+    async fn write(
+        &self,
+        method: Method,
+        id: &ArmId,
+        api_version: &str,
+        body: Option<Body>,
+    ) -> Result<Written, ArmError> {
+        let answer = self.send(method, self.url(id.as_str(), api_version), body).await?;
+        if answer.status != StatusCode::ACCEPTED {
+            return Ok(Written::Done(serde_json::from_slice(&answer.body).ok()));
+        }
+        let header = |name: &str| answer.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let url = header("azure-asyncoperation").or_else(|| header(LOCATION.as_str())).ok_or_else(|| {
+            ArmError::unavailable("Azure accepted the request but did not say where its operation can be followed")
+        })?;
+        Ok(Written::Accepted { url, retry_after: retry_after(&answer.headers) })
+    }
+
+    /// A read may be made again at once: it changes nothing.
+    async fn read(&self, url: Url) -> Result<Answer, ArmError> {
+        let mut attempt = 0;
+        loop {
+            let error = match self.send(Method::GET, url.clone(), None).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            let pause = retry::pause(Class::Fast, attempt, error.retry_after, fastrand::f64()) / 4;
+            attempt += 1;
+            let passing = error.class == Class::Fast && matches!(error.cause, Cause::Unavailable | Cause::Throttled);
+            if !passing || attempt >= READ_ATTEMPTS || pause.max(error.retry_after.unwrap_or_default()) > LONGEST_PAUSE_IN_CALL {
+                return Err(error);
+            }
+            tokio::time::sleep(pause.max(error.retry_after.unwrap_or_default())).await;
+        }
+    }
+
+    async fn send(&self, method: Method, url: Url, body: Option<Body>) -> Result<Answer, ArmError> {
+        let started = Instant::now();
+        let path = url.path().to_owned();
+        let outcome = tokio::time::timeout(CALL_TIMEOUT, self.exchange(method.clone(), url, body)).await;
+        let took = started.elapsed().as_millis();
+        let answer = match outcome {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => {
+                tracing::debug!(%method, path, took, %error, "ARM call got no answer");
+                return Err(error);
+            }
+            Err(_) => {
+                return Err(ArmError::unavailable(format!("no answer to {method} {path} within {CALL_TIMEOUT:?}")));
+            }
+        };
+        let correlation_id = correlation_id(&answer.headers);
+        tracing::debug!(%method, path, status = answer.status.as_u16(), took, correlation_id, "ARM call");
+        if answer.status.is_success() {
+            return Ok(answer);
+        }
+        let retry_after = retry_after(&answer.headers);
+        Err(ArmError::from_answer(answer.status.as_u16(), &answer.body, correlation_id, retry_after))
+    }
+
+    async fn exchange(&self, method: Method, url: Url, body: Option<Body>) -> Result<Answer, ArmError> {
+        let token = self.credential.get_token(&[&self.scope], None).await.map_err(|error| ArmError::sign_in(chain(&error)))?;
+        let mut bearer = HeaderValue::try_from(format!("Bearer {}", token.token.secret())).map_err(ArmError::sign_in)?;
+        bearer.set_sensitive(true);
+        let mut request = self.http.request(method, url).header(AUTHORIZATION, bearer);
+        if let Some(Body(bytes)) = body {
+            request = request.header(CONTENT_TYPE, "application/json").body(bytes);
+        }
+        let unanswered = |error: reqwest::Error| ArmError::unavailable(chain(&error.without_url()));
+        let mut response = request.send().await.map_err(unanswered)?;
+        let mut read = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(unanswered)? {
+            if read.len() + chunk.len() > ANSWER_LIMIT {
+                return Err(ArmError::unavailable(format!("an answer longer than {ANSWER_LIMIT} bytes")));
+            }
+            read.extend_from_slice(&chunk);
+        }
+        Ok(Answer { status: response.status(), headers: std::mem::take(response.headers_mut()), body: read })
+    }
+
+    fn url(&self, path: &str, api_version: &str) -> Url {
+        let mut url = self.endpoint.clone();
+        let base = url.path().trim_end_matches('/').to_owned();
+        url.set_path(&format!("{base}{path}"));
+        url.set_query(Some(&format!("api-version={api_version}")));
+        url
+    }
+
+    /// A URL that ARM gave, or that stood in a status: the token goes to ARM's own address only.
+    fn own_url(&self, text: &str) -> Result<Url, ArmError> {
+        match Url::parse(text) {
+            Ok(url) if url.origin() == self.endpoint.origin() => Ok(url),
+            _ => Err(ArmError::unavailable("a link that leads away from the ARM endpoint is not followed")),
+        }
+    }
+}
+
+impl Answer {
+    fn json(&self) -> Result<Value, ArmError> {
+        serde_json::from_slice(&self.body)
+            .map_err(|error| ArmError::unavailable(format!("an answer that is not JSON: {error}")))
+    }
+}
+
+/// FACT: what is not there, or whose workspace is not, answers 404 in either envelope (ARM reference, section 7).
+fn is_absence(error: &ArmError) -> bool {
+    error.status == Some(404) && (error.cause == Cause::NotFound || error.cause == Cause::DependencyMissing)
+}
+
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
+}
+
+fn correlation_id(headers: &HeaderMap) -> Option<String> {
+    headers.get("x-ms-correlation-request-id")?.to_str().ok().map(str::to_owned)
+}
+
+/// An error with what caused it, which is where the cause is told.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}

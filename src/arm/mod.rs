@@ -1,0 +1,15 @@
+//! Azure Resource Manager as the operator speaks it: ids, calls, long-running operations, errors. No Kubernetes here.
+
+pub mod client;
+pub mod credential;
+pub mod error;
+pub mod gate;
+pub mod id;
+pub mod resource_type;
+pub mod retry;
+
+pub use client::{Body, Client, Progress, Written};
+pub use error::{ArmError, Cause, Class};
+pub use gate::WriteGate;
+pub use id::ArmId;
+pub use resource_type::ResourceType;

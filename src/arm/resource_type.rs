@@ -1,0 +1,63 @@
+//! The resource types that the operator writes, and how each wants to be written.
+
+/// How a change is sent to a resource that exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UpdateBy {
+    /// PATCH with what differs: what the spec does not mention stays as it is.
+    Patch,
+    /// PUT of the whole, which then has to carry over what others set.
+    Put,
+}
+
+/// A type of Azure resource.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ResourceType {
+    /// What a person calls it.
+    pub label: &'static str,
+    /// The pinned version of its API (ARM reference, section 1).
+    pub api_version: &'static str,
+    /// How it is changed.
+    pub update: UpdateBy,
+    /// JSON pointer of the map that carries the owner mark, whose other entries are kept.
+    pub mark_in: &'static str,
+    /// JSON pointers of what Azure fixes at creation (ARM reference, section 3).
+    pub fixed: &'static [&'static str],
+    /// JSON pointers of what a PUT of the whole carries over from what is there, where the spec does not mention it.
+    pub carried: &'static [&'static str],
+}
+
+/// Hubs and projects.
+pub static WORKSPACE: ResourceType = ResourceType {
+    label: "workspace",
+    api_version: "2025-12-01",
+    update: UpdateBy::Patch,
+    mark_in: "/tags",
+    fixed: &["/kind", "/location", "/properties/storageAccount", "/properties/keyVault", "/properties/hubResourceId"],
+    carried: &[],
+};
+
+/// Connections of a workspace. A PUT, because a PATCH that leaves the credentials out is not known to keep them.
+pub static CONNECTION: ResourceType = ResourceType {
+    label: "connection",
+    api_version: "2025-12-01",
+    update: UpdateBy::Put,
+    mark_in: "/properties/metadata",
+    fixed: &[],
+    carried: &[
+        "/properties/expiryTime",
+        "/properties/isSharedToAll",
+        "/properties/peRequirement",
+        "/properties/sharedUserList",
+        "/properties/useWorkspaceManagedIdentity",
+    ],
+};
+
+/// The type of a resource of the inventory, by its ARM id.
+#[must_use]
+pub fn of(id: &super::ArmId) -> Option<&'static ResourceType> {
+    match id.resource_type().to_ascii_lowercase().as_str() {
+        "microsoft.machinelearningservices/workspaces" => Some(&WORKSPACE),
+        "microsoft.machinelearningservices/workspaces/connections" => Some(&CONNECTION),
+        _ => None,
+    }
+}

@@ -1,0 +1,273 @@
+//! Bodies: how what is wanted differs from what is there, and what to send about it. Only managed fields are compared;
+//! maps such as tags are compared as subsets, because others set entries of their own.
+
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use crate::arm::{ArmId, ResourceType};
+
+/// A short fingerprint of a body.
+#[must_use]
+pub fn hash(value: &Value) -> String {
+    let digest = Sha256::digest(value.to_string().as_bytes());
+    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The JSON pointers of every value in a body that is not itself an object.
+#[must_use]
+pub fn leaves(body: &Value) -> Vec<String> {
+    fn walk(value: &Value, at: &str, found: &mut Vec<String>) {
+        match value {
+            Value::Object(map) if !is_identity_map(at) => {
+                for (key, value) in map {
+                    walk(value, &format!("{at}/{}", escape(key)), found);
+                }
+            }
+            _ => found.push(at.to_owned()),
+        }
+    }
+    let mut found = Vec::new();
+    walk(body, "", &mut found);
+    found
+}
+
+/// The JSON pointers of the managed fields that differ. `formerly` are those that were managed when the resource was last
+/// written: one that has left the spec and is still there differs too.
+#[must_use]
+pub fn differences(wanted: &Value, observed: &Value, formerly: &[String]) -> Vec<String> {
+    let mut different: Vec<String> = leaves(wanted)
+        .into_iter()
+        .filter(|at| !equal(at, wanted.pointer(at), observed.pointer(at)))
+        .collect();
+    different.extend(left_behind(wanted, formerly).filter(|at| !is_blank(observed.pointer(at))).cloned());
+    different
+}
+
+/// The body of a PATCH that mends the differences and touches nothing else.
+#[must_use]
+pub fn patch(wanted: &Value, observed: &Value, differences: &[String], formerly: &[String], type_: &ResourceType) -> Value {
+    let mut body = Value::Object(Map::new());
+    for at in differences {
+        let unit = unit_of(at);
+        if body.pointer(unit).is_some() {
+            continue;
+        }
+        let value = if unit == type_.mark_in {
+            merged_map(wanted, observed, formerly, unit)
+        } else if unit == "/identity" {
+            identity(&wanted["identity"], &observed["identity"])
+        } else {
+            wanted.pointer(unit).cloned().unwrap_or_else(|| emptied(observed.pointer(unit)))
+        };
+        set(&mut body, unit, value);
+    }
+    body
+}
+
+/// The body of a PUT over a resource that exists: what is wanted, with what others set carried over.
+#[must_use]
+pub fn replacement(wanted: &Value, observed: &Value, formerly: &[String], type_: &ResourceType) -> Value {
+    let mut body = wanted.clone();
+    set(&mut body, type_.mark_in, merged_map(wanted, observed, formerly, type_.mark_in));
+    for at in type_.carried {
+        let there = observed.pointer(at);
+        if body.pointer(at).is_none() && !is_blank(there) && !formerly.iter().any(|former| former == at) {
+            set(&mut body, at, there.cloned().unwrap_or_default());
+        }
+    }
+    body
+}
+
+/// Puts one body over another, object by object.
+pub fn overlay(body: &mut Value, over: &Value) {
+    match (body, over) {
+        (Value::Object(body), Value::Object(over)) => {
+            for (key, value) in over {
+                overlay(body.entry(key.clone()).or_insert(Value::Null), value);
+            }
+        }
+        (body, over) => body.clone_from(over),
+    }
+}
+
+/// Sets the value at a JSON pointer, making the objects on the way.
+pub fn set(body: &mut Value, pointer: &str, value: Value) {
+    let mut place = body;
+    for key in pointer.split('/').skip(1) {
+        if !place.is_object() {
+            *place = Value::Object(Map::new());
+        }
+        let Value::Object(map) = place else { return };
+        place = map.entry(key.replace("~1", "/").replace("~0", "~")).or_insert(Value::Null);
+    }
+    *place = value;
+}
+
+/// A key as it stands in a JSON pointer.
+#[must_use]
+pub fn escape(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
+}
+
+fn left_behind<'a>(wanted: &'a Value, formerly: &'a [String]) -> impl Iterator<Item = &'a String> {
+    formerly.iter().filter(|at| wanted.pointer(at).is_none())
+}
+
+/// A PATCH replaces whole what these name: `/tags`, `/identity`, `/properties/description`.
+fn unit_of(at: &str) -> &str {
+    let segments = if at.starts_with("/properties/") { 2 } else { 1 };
+    at.match_indices('/').nth(segments).map_or(at, |(end, _)| &at[..end])
+}
+
+/// FACT: PUT and PATCH replace the whole map, and the service adds entries of its own (ARM reference, section 3).
+fn merged_map(wanted: &Value, observed: &Value, formerly: &[String], at: &str) -> Value {
+    let mut merged: Map<String, Value> = observed
+        .pointer(at)
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+        .filter(|(key, value)| !value.is_null() && !formerly.contains(&format!("{at}/{}", escape(key))))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
+    if let Some(wanted) = wanted.pointer(at).and_then(Value::as_object) {
+        merged.extend(wanted.clone());
+    }
+    Value::Object(merged)
+}
+
+/// FACT: to take a user-assigned identity away, its id is sent with null (ARM reference, section 3).
+fn identity(wanted: &Value, observed: &Value) -> Value {
+    let mut identity = wanted.clone();
+    let kept = |id: &str| wanted["userAssignedIdentities"].as_object().is_some_and(|ids| ids.keys().any(|k| k.eq_ignore_ascii_case(id)));
+    for id in observed["userAssignedIdentities"].as_object().into_iter().flat_map(Map::keys).filter(|id| !kept(id)) {
+        set(&mut identity, &format!("/userAssignedIdentities/{}", escape(id)), Value::Null);
+    }
+    identity
+}
+
+/// What stands for "no value" of a field that has one now.
+fn emptied(there: Option<&Value>) -> Value {
+    match there {
+        Some(Value::String(text)) if ArmId::parse(text).is_err() => Value::String(String::new()),
+        _ => Value::Null,
+    }
+}
+
+fn equal(at: &str, wanted: Option<&Value>, observed: Option<&Value>) -> bool {
+    if is_blank(wanted) {
+        return is_blank(observed);
+    }
+    match (wanted, observed) {
+        (Some(Value::String(wanted)), Some(Value::String(observed))) => equal_text(at, wanted, observed),
+        (Some(Value::Object(wanted)), Some(Value::Object(observed))) => {
+            let among = |one: &Map<String, Value>, key: &String| one.keys().any(|other| other.eq_ignore_ascii_case(key));
+            wanted.keys().all(|key| among(observed, key)) && observed.keys().all(|key| among(wanted, key))
+        }
+        (Some(Value::Array(wanted)), Some(Value::Array(observed))) => {
+            wanted.len() == observed.len() && wanted.iter().zip(observed).all(|(w, o)| equal(at, Some(w), Some(o)))
+        }
+        (wanted, observed) => wanted == observed,
+    }
+}
+
+/// FACT: GET changes the letter case of ids and categories, Cognitive Services puts a space into the identity's type (ARM
+/// reference, sections 3 and 4).
+fn equal_text(at: &str, wanted: &str, observed: &str) -> bool {
+    const SPELLED_FREELY: &[&str] = &["/kind", "/location", "/identity/type", "/properties/category", "/properties/authType"];
+    if SPELLED_FREELY.contains(&at) {
+        let plain = |text: &str| text.replace(' ', "").to_ascii_lowercase();
+        return plain(wanted) == plain(observed);
+    }
+    match ArmId::parse(wanted) {
+        Ok(id) => ArmId::parse(observed).is_ok_and(|other| other == id),
+        Err(_) => wanted == observed,
+    }
+}
+
+/// FACT: unset strings read back as `""` or `null` (ARM reference, section 3).
+fn is_blank(value: Option<&Value>) -> bool {
+    match value {
+        None | Some(Value::Null) => true,
+        Some(Value::String(text)) => text.is_empty(),
+        Some(_) => false,
+    }
+}
+
+fn is_identity_map(at: &str) -> bool {
+    at == "/identity/userAssignedIdentities"
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::arm::resource_type::{CONNECTION, WORKSPACE};
+
+    const STORAGE: &str = "/subscriptions/00000001-0000-4000-8000-000000000001/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/st";
+
+    #[test]
+    fn what_azure_spells_differently_is_equal() {
+        let wanted = json!({"kind": "Hub", "location": "westeurope", "identity": {"type": "SystemAssigned,UserAssigned"},
+            "properties": {"storageAccount": STORAGE, "description": ""}});
+        let observed = json!({"kind": "hub", "location": "West Europe", "identity": {"type": "SystemAssigned, UserAssigned", "principalId": "p"},
+            "properties": {"storageAccount": STORAGE.to_lowercase(), "description": null, "workspaceId": "w"}});
+        assert_eq!(differences(&wanted, &observed, &[]), Vec::<String>::new());
+    }
+
+    #[test]
+    fn tags_of_others_are_no_difference_but_a_changed_one_of_ours_is() {
+        let wanted = json!({"tags": {"team": "churn"}});
+        assert!(differences(&wanted, &json!({"tags": {"team": "churn", "theirs": "x"}}), &[]).is_empty());
+        assert_eq!(differences(&wanted, &json!({"tags": {"team": "other"}}), &[]), ["/tags/team"]);
+        assert_eq!(differences(&wanted, &json!({"tags": null}), &[]), ["/tags/team"]);
+    }
+
+    #[test]
+    fn what_left_the_spec_is_taken_away() {
+        let formerly = ["/tags/old".to_owned(), "/properties/description".to_owned()];
+        let wanted = json!({"tags": {"team": "churn"}});
+        let observed = json!({"tags": {"team": "churn", "old": "x", "theirs": "y"}, "properties": {"description": "d"}});
+        let different = differences(&wanted, &observed, &formerly);
+        assert_eq!(different, ["/tags/old", "/properties/description"]);
+        let patch = patch(&wanted, &observed, &different, &formerly, &WORKSPACE);
+        assert_eq!(patch, json!({"tags": {"team": "churn", "theirs": "y"}, "properties": {"description": ""}}));
+    }
+
+    #[test]
+    fn a_patch_sends_what_differs_and_nothing_else() {
+        let wanted = json!({"location": "westeurope", "tags": {"team": "churn"}, "properties": {"friendlyName": "Churn", "storageAccount": STORAGE}});
+        let observed = json!({"location": "westeurope", "tags": {"team": "churn"}, "properties": {"friendlyName": "X", "storageAccount": STORAGE}});
+        let different = differences(&wanted, &observed, &[]);
+        assert_eq!(patch(&wanted, &observed, &different, &[], &WORKSPACE), json!({"properties": {"friendlyName": "Churn"}}));
+    }
+
+    #[test]
+    fn an_identity_that_left_the_spec_is_sent_as_null() {
+        let wanted = json!({"identity": {"type": "SystemAssigned"}});
+        let observed = json!({"identity": {"type": "SystemAssigned,UserAssigned", "userAssignedIdentities": {"/x": {}}}});
+        let different = differences(&wanted, &observed, &[]);
+        let sent = patch(&wanted, &observed, &different, &[], &WORKSPACE);
+        assert_eq!(sent, json!({"identity": {"type": "SystemAssigned", "userAssignedIdentities": {"/x": null}}}));
+    }
+
+    #[test]
+    fn a_replacement_keeps_what_others_set() {
+        let wanted = json!({"properties": {"target": "t", "metadata": {"ApiType": "Azure"}}});
+        let observed = json!({"properties": {"target": "u", "isSharedToAll": false, "expiryTime": null, "credentials": null,
+            "metadata": {"ApiType": "x", "DeploymentApiVersion": "v", "empty": null}}});
+        assert_eq!(
+            replacement(&wanted, &observed, &[], &CONNECTION),
+            json!({"properties": {"target": "t", "isSharedToAll": false, "metadata": {"ApiType": "Azure", "DeploymentApiVersion": "v"}}})
+        );
+    }
+
+    #[test]
+    fn keys_with_slashes_keep_their_place() {
+        let wanted = json!({"properties": {"metadata": {"a/b~c": "x"}}});
+        assert_eq!(leaves(&wanted), ["/properties/metadata/a~1b~0c"]);
+        let mut body = Value::Null;
+        set(&mut body, "/properties/metadata/a~1b~0c", json!("x"));
+        assert_eq!(body, wanted);
+    }
+}

@@ -1,0 +1,106 @@
+//! What a kind tells the engine of itself. Adding a feature is adding a resource to a kind's set, not a loop.
+
+use std::fmt::Debug;
+
+use kube::Resource;
+use kube::core::NamespaceResourceScope;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::sight::Sights;
+use crate::api::conditions::Reason;
+use crate::api::policies::Policies;
+use crate::api::references::SecretKeyReference;
+use crate::api::status::EngineStatus;
+use crate::arm::{ArmId, ResourceType};
+
+/// An Azure resource that an object wants.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wanted {
+    /// Its ARM id.
+    pub id: ArmId,
+    /// How it is written.
+    pub type_: &'static ResourceType,
+    /// The managed fields, which are compared with what is there. The owner mark is among them.
+    pub body: Value,
+    /// What is sent too, but that Azure never shows again.
+    pub write_only: Value,
+    /// Secret values to be put into the body when it is sent.
+    pub secrets: Vec<SecretValue>,
+    /// Why it may not be taken over where it exists, whatever the object's own policy says.
+    pub adoption_forbidden: Option<String>,
+}
+
+/// A secret value that the body needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecretValue {
+    /// JSON pointer of its place in the body.
+    pub pointer: String,
+    /// Where the value is.
+    pub source: SecretKeyReference,
+    /// resourceVersion of that Secret.
+    pub version: String,
+}
+
+/// Something that the spec refers to is not there, or may not be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unresolved {
+    /// Which.
+    pub reason: Reason,
+    /// What to do about it.
+    pub message: String,
+}
+
+impl Unresolved {
+    /// With a reason and a message.
+    #[must_use]
+    pub fn new(reason: Reason, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into() }
+    }
+}
+
+/// A custom resource that the engine can drive.
+pub trait Kind:
+    Resource<DynamicType = (), Scope = NamespaceResourceScope>
+    + Clone
+    + Debug
+    + DeserializeOwned
+    + Serialize
+    + Send
+    + Sync
+    + 'static
+{
+    /// Its status.
+    type Status: Clone + Debug + Default + PartialEq + Serialize + Send + Sync;
+    /// What it can look up in Kubernetes, from caches.
+    type World: Send + Sync;
+
+    /// What may be done with its resources.
+    fn policies(&self) -> Policies;
+
+    /// The status as last published.
+    fn status(&self) -> Option<&Self::Status>;
+
+    /// The engine's part of a status.
+    fn engine(status: &mut Self::Status) -> &mut EngineStatus;
+
+    /// The ordered set of Azure resources that it wants, its primary first.
+    ///
+    /// # Errors
+    /// [`Unresolved`] where the spec refers to what is not there or may not be used.
+    fn resolve(&self, world: &Self::World) -> Result<Vec<Wanted>, Unresolved>;
+
+    /// What has to be gone before its resources can be deleted, told to a person.
+    fn held_by(&self, _world: &Self::World) -> Option<String> {
+        None
+    }
+
+    /// Collections below the primary that are read, beside the resources themselves, for what is published.
+    fn reads() -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Puts what was seen into the status.
+    fn publish(&self, world: &Self::World, primary: &Wanted, sights: &Sights, status: &mut Self::Status);
+}

@@ -1,0 +1,17 @@
+//! The life of an object, once for all kinds: resolve, observe, plan, act, publish.
+
+pub mod backoff;
+pub mod body;
+pub mod driver;
+pub mod events;
+pub mod kind;
+pub mod ownership;
+pub mod plan;
+pub mod secrets;
+mod session;
+pub mod sight;
+pub mod verdict;
+
+pub use driver::{Context, reconcile};
+pub use kind::{Kind, SecretValue, Unresolved, Wanted};
+pub use sight::{Sight, Sights, Target};

@@ -1,0 +1,399 @@
+//! The one decision: from what is desired, seen and remembered to the next step. No I/O, no clock, no chance.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::body;
+use super::kind::{Unresolved, Wanted};
+use super::ownership::{self, Ownership};
+use super::sight::{Sight, Sights, Target};
+use super::verdict::{Rest, State, Wake};
+use crate::api::conditions::{ConditionType, Reason, find};
+use crate::api::policies::{AdoptionPolicy, DeletionPolicy, ManagementPolicy, Policies};
+use crate::api::status::{Applied, EngineStatus, Operation, OperationKind, OwnedResource};
+use crate::arm::{ArmId, resource_type};
+
+/// How soon to look again at a resource that somebody else is changing.
+const FOREIGN_WORK: Duration = Duration::from_secs(10);
+
+/// All that the plan knows.
+pub struct Situation<'a> {
+    /// The object is being deleted.
+    pub deleting: bool,
+    /// Our finalizer is on it.
+    pub finalizer: bool,
+    /// What may be done.
+    pub policies: Policies,
+    /// What was remembered.
+    pub memory: &'a EngineStatus,
+    /// What is wanted, or what the spec refers to in vain.
+    pub wanted: Result<&'a [Wanted], &'a Unresolved>,
+    /// What has to be gone before anything is deleted.
+    pub held_by: Option<&'a str>,
+    /// The object's owner mark.
+    pub mark: &'a str,
+    /// What goes into the fingerprint of a refusal besides the body: what changes when it should be tried again.
+    pub retry_token: &'a str,
+    /// Collections to be read for what is published.
+    pub reads: &'static [&'static str],
+    /// What was seen.
+    pub sights: &'a Sights,
+    /// What was seen earlier than this no longer counts: it was written to since.
+    pub fresh_from: Timestamp,
+}
+
+/// The next step. Steps that change Azure are at most one a reconcile; the others lead to a new plan.
+#[derive(Debug, PartialEq)]
+pub enum Step {
+    /// Look at something in Azure.
+    Observe(Target),
+    /// Ask how the operation goes.
+    Poll(Operation),
+    /// Put our finalizer on the object.
+    AddFinalizer,
+    /// Remember that the resource is about to be made.
+    Record(Wanted),
+    /// Remember what is there.
+    Confirm(OwnedResource),
+    /// Drop a resource from the inventory.
+    Forget(ArmId, Farewell),
+    /// Make the resource, or bring one whose making failed into being.
+    Create(Wanted),
+    /// Change the resource.
+    Update(Update),
+    /// Delete the resource.
+    Delete(ArmId),
+    /// Take our finalizer off.
+    Release,
+    /// Nothing to do now.
+    Rest(Rest),
+}
+
+/// Why a resource leaves the inventory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Farewell {
+    /// It is gone.
+    Gone,
+    /// It is not ours.
+    NotOurs,
+    /// Its owner lets it go.
+    Orphaned,
+}
+
+/// A change to a resource that exists.
+#[derive(Debug, PartialEq)]
+pub struct Update {
+    /// What it is to be.
+    pub wanted: Wanted,
+    /// JSON pointers of what differs; empty where only a secret changed.
+    pub differences: Vec<String>,
+    /// What was managed before.
+    pub formerly: Vec<String>,
+    /// Why it is changed, as an event tells it.
+    pub reason: Reason,
+}
+
+/// Decides the next step.
+#[must_use]
+pub fn plan(situation: &Situation<'_>) -> Step {
+    let s = situation;
+    if s.policies.management == ManagementPolicy::Pause {
+        return s.paused();
+    }
+    if s.deleting && s.lets_go() {
+        return s.let_go();
+    }
+    if let Some(operation) = &s.memory.operation {
+        return s.follow(operation);
+    }
+    if s.deleting {
+        return s.delete_all();
+    }
+    let wanted = match s.wanted {
+        Ok(wanted) => wanted,
+        Err(unresolved) => {
+            return Step::Rest(Rest::new(State::Unresolved, unresolved.reason, &unresolved.message, Wake::Event));
+        }
+    };
+    let manages = s.policies.management == ManagementPolicy::Manage;
+    if manages && !s.finalizer {
+        return Step::AddFinalizer;
+    }
+    let leaving = s.memory.resources.iter().rev().filter(|owned| !wanted.iter().any(|w| is(owned, &w.id)));
+    if let (true, Some(owned)) = (manages, leaving.into_iter().next()) {
+        return s.delete_one(owned);
+    }
+    wanted.iter().find_map(|wanted| s.bring_about(wanted)).unwrap_or_else(|| s.settle(wanted))
+}
+
+/// Fingerprint of one attempt to write: the same attempt would be refused again.
+#[must_use]
+pub fn attempt(wanted: &Wanted, retry_token: &str) -> String {
+    body::hash(&Value::from(vec![applied(wanted).hash, secrets(wanted).join(","), retry_token.to_owned()]))
+}
+
+/// What is remembered of a body once it is written.
+#[must_use]
+pub fn applied(wanted: &Wanted) -> Applied {
+    let mut whole = wanted.body.clone();
+    body::overlay(&mut whole, &wanted.write_only);
+    let pointers: Vec<&str> = wanted.secrets.iter().map(|secret| secret.pointer.as_str()).collect();
+    let hash = body::hash(&Value::from(vec![whole, Value::from(pointers)]));
+    Applied { hash, fields: body::leaves(&wanted.body), secrets: secrets(wanted) }
+}
+
+fn secrets(wanted: &Wanted) -> Vec<String> {
+    let mut versions: Vec<String> =
+        wanted.secrets.iter().map(|secret| format!("{}={}", secret.source.name, secret.version)).collect();
+    versions.sort();
+    versions.dedup();
+    versions
+}
+
+fn is(owned: &OwnedResource, id: &ArmId) -> bool {
+    owned.id.eq_ignore_ascii_case(id.as_str())
+}
+
+fn label(id: &ArmId) -> String {
+    let label = resource_type::of(id).map_or("resource", |type_| type_.label);
+    format!("{label} {} in resource group {}", id.name(), id.resource_group())
+}
+
+impl Situation<'_> {
+    fn paused(&self) -> Step {
+        if self.deleting && self.memory.resources.is_empty() && self.memory.operation.is_none() {
+            return if self.finalizer { Step::Release } else { gone() };
+        }
+        let message = "managementPolicy is Pause: nothing is read or written; set Manage or Observe to go on";
+        Step::Rest(Rest::new(State::Paused, Reason::Paused, message, Wake::Event))
+    }
+
+    /// Whether deletion leaves Azure as it is.
+    fn lets_go(&self) -> bool {
+        self.policies.deletion == DeletionPolicy::Orphan || self.policies.management == ManagementPolicy::Observe
+    }
+
+    fn let_go(&self) -> Step {
+        match self.memory.resources.last().and_then(|owned| ArmId::parse(&owned.id).ok()) {
+            Some(id) => Step::Forget(id, Farewell::Orphaned),
+            None if self.finalizer => Step::Release,
+            None => gone(),
+        }
+    }
+
+    fn follow(&self, operation: &Operation) -> Step {
+        if self.sight(&Target::Operation(operation.url.clone())).is_none() {
+            return Step::Poll(operation.clone());
+        }
+        let resource = ArmId::parse(&operation.resource_id).map_or_else(|_| "the resource".to_owned(), |id| label(&id));
+        let (reason, work) = match operation.kind {
+            OperationKind::Create => (Reason::Creating, "creating"),
+            OperationKind::Update => (Reason::Updating, "updating"),
+            OperationKind::Delete => (Reason::Deleting, "deleting"),
+        };
+        let then = if self.deleting && operation.kind != OperationKind::Delete {
+            "; it is deleted when that has ended (deletionPolicy: Orphan would release the object at once)"
+        } else {
+            ""
+        };
+        let message = format!("Azure is {work} {resource}{then}");
+        Step::Rest(Rest::new(State::Working, reason, message, Wake::Poll { retry_after: None }))
+    }
+
+    fn delete_all(&self) -> Step {
+        if let Some(holder) = self.held_by {
+            return Step::Rest(Rest::new(State::Waiting, Reason::HubHasProjects, holder, Wake::Event));
+        }
+        match self.memory.resources.last() {
+            Some(owned) => self.delete_one(owned),
+            None if self.finalizer => Step::Release,
+            None => gone(),
+        }
+    }
+
+    fn delete_one(&self, owned: &OwnedResource) -> Step {
+        let Some((id, type_)) = ArmId::parse(&owned.id).ok().and_then(|id| Some((id.clone(), resource_type::of(&id)?))) else {
+            let message = format!("status.resources names {}, which this operator cannot have made: take the entry out", owned.id);
+            return Step::Rest(Rest::new(State::Stalled, Reason::Conflict, message, Wake::Event));
+        };
+        let target = Target::Resource(id.clone());
+        match self.sight(&target) {
+            None | Some(Sight::Items(_) | Sight::Running) => Step::Observe(target),
+            Some(Sight::Absent) => Step::Forget(id, Farewell::Gone),
+            Some(Sight::Present(observed)) => match ownership::judge(observed, type_, self.mark, Some(owned)) {
+                Ownership::Ours => match at_work(observed) {
+                    Some(state) => Step::Rest(Rest::new(
+                        State::Working,
+                        Reason::Deleting,
+                        format!("{} is {state} in Azure; waiting for that to end", label(&id)),
+                        Wake::After(FOREIGN_WORK),
+                    )),
+                    None => Step::Delete(id),
+                },
+                Ownership::Unmarked | Ownership::Foreign(_) => Step::Forget(id, Farewell::NotOurs),
+            },
+        }
+    }
+
+    /// The step that brings one resource nearer to what it should be; `None` where it is.
+    fn bring_about(&self, wanted: &Wanted) -> Option<Step> {
+        let recorded = self.memory.resources.iter().find(|owned| is(owned, &wanted.id));
+        let target = Target::Resource(wanted.id.clone());
+        match self.sight(&target) {
+            None | Some(Sight::Items(_) | Sight::Running) => Some(Step::Observe(target)),
+            Some(Sight::Absent) => Some(self.make(wanted, recorded)),
+            Some(Sight::Present(observed)) => self.mend(wanted, recorded, observed),
+        }
+    }
+
+    fn make(&self, wanted: &Wanted, recorded: Option<&OwnedResource>) -> Step {
+        if self.policies.management == ManagementPolicy::Observe {
+            let message = format!("{} does not exist; managementPolicy Observe does not make it", label(&wanted.id));
+            return Step::Rest(Rest::new(State::Missing, Reason::NotFound, message, Wake::Resync));
+        }
+        if let Some(refused) = self.refused(wanted) {
+            return refused;
+        }
+        if recorded.is_none() { Step::Record(wanted.clone()) } else { Step::Create(wanted.clone()) }
+    }
+
+    fn mend(&self, wanted: &Wanted, recorded: Option<&OwnedResource>, observed: &Value) -> Option<Step> {
+        let owner = ownership::judge(observed, wanted.type_, self.mark, recorded);
+        let observes = self.policies.management == ManagementPolicy::Observe;
+        match &owner {
+            Ownership::Foreign(owner) if !observes => return Some(foreign(wanted, owner)),
+            Ownership::Unmarked if !observes => {
+                if let Some(refusal) = self.not_adopted(wanted, observed) {
+                    return Some(refusal);
+                }
+            }
+            _ => {}
+        }
+        if let Some(state) = at_work(observed) {
+            let message = format!("{} is {state} in Azure; waiting for that to end", label(&wanted.id));
+            return Some(Step::Rest(Rest::new(State::Working, Reason::InProgress, message, Wake::After(FOREIGN_WORK))));
+        }
+        let before = recorded.and_then(|recorded| recorded.applied.clone());
+        let formerly = before.as_ref().map(|before| before.fields.clone()).unwrap_or_default();
+        let mut differences = body::differences(&wanted.body, observed, &formerly);
+        if observes {
+            // What is only observed is not marked.
+            differences.retain(|at| !at.ends_with(ownership::OWNER_KEY));
+            return (!differences.is_empty()).then(|| drifted(wanted, &differences));
+        }
+        if let Some(fixed) = wanted.type_.fixed.iter().find(|fixed| differences.iter().any(|at| at == *fixed)) {
+            return Some(fixed_differs(wanted, observed, fixed));
+        }
+        let failed = matches!(observed["properties"]["provisioningState"].as_str(), Some("Failed" | "Canceled"));
+        let after = applied(wanted);
+        let secret_changed = before.as_ref().is_none_or(|before| before.secrets != after.secrets) && !wanted.secrets.is_empty();
+        let unchanged_spec = before.as_ref().is_some_and(|before| before.hash == after.hash);
+        let write_only_changed = !unchanged_spec && wanted.write_only != Value::Null;
+        if differences.is_empty() && !secret_changed && !write_only_changed && !failed {
+            let confirmed = OwnedResource {
+                id: wanted.id.to_string(),
+                created_at: ownership::created_at(observed).map(str::to_owned),
+                applied: Some(after),
+            };
+            return (recorded != Some(&confirmed)).then_some(Step::Confirm(confirmed));
+        }
+        if let Some(refused) = self.refused(wanted) {
+            return Some(refused);
+        }
+        if failed {
+            return Some(Step::Create(wanted.clone()));
+        }
+        let reason = match owner {
+            Ownership::Unmarked => Reason::Adopted,
+            _ if unchanged_spec && !secret_changed => Reason::DriftCorrected,
+            _ => Reason::Updated,
+        };
+        Some(Step::Update(Update { wanted: wanted.clone(), differences, formerly, reason }))
+    }
+
+    fn not_adopted(&self, wanted: &Wanted, observed: &Value) -> Option<Step> {
+        let advice = match (self.policies.adoption, &wanted.adoption_forbidden) {
+            (AdoptionPolicy::Adopt, None) => return None,
+            (AdoptionPolicy::Adopt, Some(forbidden)) => forbidden.as_str(),
+            (AdoptionPolicy::Fail, _) => "set adoptionPolicy: Adopt to take it over, or choose another azureName",
+        };
+        let by = observed["systemData"]["createdBy"].as_str().unwrap_or("somebody");
+        let at = ownership::created_at(observed).unwrap_or("an unknown time");
+        let message = format!(
+            "{} exists already, made by {by} at {at}, and this object does not own it: {advice}",
+            label(&wanted.id)
+        );
+        Some(Step::Rest(Rest::new(State::Stalled, Reason::AlreadyExists, message, Wake::Resync)))
+    }
+
+    /// Where this very attempt was refused for good before.
+    fn refused(&self, wanted: &Wanted) -> Option<Step> {
+        let same = self.memory.refused.as_deref() == Some(attempt(wanted, self.retry_token).as_str());
+        let stalled = find(&self.memory.conditions, ConditionType::Stalled).filter(|_| same)?;
+        let reason = Reason::ALL.iter().find(|reason| reason.as_str() == stalled.reason).copied().unwrap_or(Reason::Refused);
+        Some(Step::Rest(Rest::new(State::Stalled, reason, &stalled.message, Wake::Resync)))
+    }
+
+    fn settle(&self, wanted: &[Wanted]) -> Step {
+        let Some(primary) = wanted.first() else {
+            return Step::Rest(Rest::new(State::Settled, Reason::Reconciled, "nothing is wanted", Wake::Resync));
+        };
+        let unread = self.reads.iter().map(|read| Target::Collection(primary.id.clone(), read)).find(|read| self.sight(read).is_none());
+        if let Some(unread) = unread {
+            return Step::Observe(unread);
+        }
+        let message = format!("{} is as the spec says", label(&primary.id));
+        Step::Rest(Rest::new(State::Settled, Reason::Reconciled, message, Wake::Resync))
+    }
+
+    fn sight(&self, target: &Target) -> Option<&Sight> {
+        self.sights.get(target).filter(|(at, _)| *at >= self.fresh_from).map(|(_, sight)| sight)
+    }
+}
+
+/// Nothing of ours is on the object any more: the API server deletes it.
+fn gone() -> Step {
+    Step::Rest(Rest::new(State::Working, Reason::Deleting, "nothing of this operator's keeps the object", Wake::Event))
+}
+
+/// The state of a resource that Azure is at work on.
+fn at_work(observed: &Value) -> Option<&str> {
+    observed["properties"]["provisioningState"].as_str().filter(|state| matches!(*state, "Creating" | "Updating" | "Deleting"))
+}
+
+fn foreign(wanted: &Wanted, owner: &str) -> Step {
+    let message = format!(
+        "{} belongs to {owner} (cluster/namespace/name): delete this object or choose another azureName",
+        label(&wanted.id)
+    );
+    Step::Rest(Rest::new(State::Stalled, Reason::Conflict, message, Wake::Resync))
+}
+
+fn drifted(wanted: &Wanted, differences: &[String]) -> Step {
+    let message = format!("{} differs from the spec in {}; managementPolicy Observe leaves it", label(&wanted.id), listed(differences));
+    Step::Rest(Rest::new(State::Drifted, Reason::Drifted, message, Wake::Resync))
+}
+
+fn fixed_differs(wanted: &Wanted, observed: &Value, fixed: &str) -> Step {
+    let there = observed.pointer(fixed).and_then(Value::as_str).unwrap_or("none");
+    let here = wanted.body.pointer(fixed).and_then(Value::as_str).unwrap_or("none");
+    let message = format!(
+        "{} has {} {there} where the spec says {here}, and Azure never changes that: put the spec right, or delete the resource and let it be made anew",
+        label(&wanted.id),
+        listed(&[fixed.to_owned()])
+    );
+    Step::Rest(Rest::new(State::Stalled, Reason::FixedFieldDiffers, message, Wake::Resync))
+}
+
+/// JSON pointers as a person reads them. Names only: values may be nobody's business.
+#[must_use]
+pub fn listed(pointers: &[String]) -> String {
+    let plain = |at: &String| at.trim_start_matches('/').trim_start_matches("properties/").replace('/', ".").replace("~1", "/");
+    pointers.iter().map(plain).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

@@ -1,0 +1,68 @@
+//! Secret values on their way from a Secret to a body, and nowhere else.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use k8s_openapi::api::core::v1::Secret;
+use kube::{Api, Client};
+use serde_json::Value;
+
+use super::body;
+use super::kind::{SecretValue, Unresolved};
+use crate::api::conditions::Reason;
+
+/// Why the values could not be put in.
+#[derive(Debug, thiserror::Error)]
+pub enum FillError {
+    /// A Secret or a key is not there.
+    #[error("{}", .0.message)]
+    Unresolved(Unresolved),
+    /// The API server did not answer.
+    #[error(transparent)]
+    Kubernetes(#[from] kube::Error),
+}
+
+/// Reads the Secrets that the values come from, each once, and puts the values into their places in the body.
+///
+/// # Errors
+/// [`FillError`] where one is missing, has no such key, or holds what is not text.
+pub async fn fill(client: &Client, namespace: &str, values: &[SecretValue], body: &mut Value) -> Result<(), FillError> {
+    let api: Api<Secret> = Api::namespaced(client.clone(), namespace);
+    let mut read: BTreeMap<&str, Secret> = BTreeMap::new();
+    for value in values {
+        let name = value.source.name.as_str();
+        let secret = match read.entry(name) {
+            Entry::Occupied(there) => there.into_mut(),
+            Entry::Vacant(place) => {
+                let missing = || not_found(namespace, name);
+                place.insert(api.get_opt(name).await?.ok_or_else(missing).map_err(FillError::Unresolved)?)
+            }
+        };
+        let key = value.source.key.as_str();
+        let text = secret
+            .data
+            .as_ref()
+            .and_then(|data| data.get(key))
+            .and_then(|bytes| std::str::from_utf8(&bytes.0).ok())
+            .filter(|text| !text.is_empty())
+            .ok_or_else(|| FillError::Unresolved(key_not_found(namespace, name, key)))?;
+        body::set(body, &value.pointer, Value::from(text));
+    }
+    Ok(())
+}
+
+/// The Secret is not there.
+#[must_use]
+pub fn not_found(namespace: &str, name: &str) -> Unresolved {
+    Unresolved::new(
+        Reason::SecretNotFound,
+        format!("Secret {namespace}/{name} was not found: create it, or mend credentials"),
+    )
+}
+
+fn key_not_found(namespace: &str, name: &str, key: &str) -> Unresolved {
+    Unresolved::new(
+        Reason::SecretKeyNotFound,
+        format!("Secret {namespace}/{name} has no key {key} that holds text: add it, or mend credentials"),
+    )
+}

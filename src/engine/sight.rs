@@ -1,0 +1,69 @@
+//! What was seen of Azure, and when. Whether it came from a GET, a poll, a list or the answer to a write is not told.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::arm::ArmId;
+
+/// Something that can be looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Target {
+    /// A resource.
+    Resource(ArmId),
+    /// A collection below a resource.
+    Collection(ArmId, &'static str),
+    /// The long-running operation at this URL.
+    Operation(String),
+}
+
+/// What was seen.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Sight {
+    /// The resource as it is.
+    Present(Value),
+    /// No such resource.
+    Absent,
+    /// The members of the collection.
+    Items(Vec<Value>),
+    /// The operation has not ended.
+    Running,
+}
+
+/// What was seen so far, with the time at which it was true.
+#[derive(Clone, Debug, Default)]
+pub struct Sights {
+    seen: HashMap<Target, (Timestamp, Sight)>,
+}
+
+impl Sights {
+    /// Keeps what was seen of a target.
+    pub fn insert(&mut self, target: Target, at: Timestamp, sight: Sight) {
+        self.seen.insert(target, (at, sight));
+    }
+
+    /// What was last seen of a target, and when.
+    #[must_use]
+    pub fn get(&self, target: &Target) -> Option<(Timestamp, &Sight)> {
+        self.seen.get(target).map(|(at, sight)| (*at, sight))
+    }
+
+    /// The resource, where it was seen.
+    #[must_use]
+    pub fn resource(&self, id: &ArmId) -> Option<&Value> {
+        match self.get(&Target::Resource(id.clone()))? {
+            (_, Sight::Present(value)) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// The members of a collection, where it was seen.
+    #[must_use]
+    pub fn items(&self, id: &ArmId, collection: &'static str) -> Option<&[Value]> {
+        match self.get(&Target::Collection(id.clone(), collection))? {
+            (_, Sight::Items(items)) => Some(items),
+            _ => None,
+        }
+    }
+}
