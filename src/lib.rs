@@ -3,3 +3,5 @@
 pub mod api;
 pub mod arm;
 pub mod engine;
+pub mod kinds;
+pub mod runtime;

@@ -11,20 +11,20 @@ use arm_emulator::{
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// A stateful emulator of Azure Resource Manager for Azure AI Foundry hubs, projects and connections.
-#[derive(Debug, Parser)]
+#[derive(Parser)]
 #[command(version)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Subcommand)]
 pub(crate) enum Command {
     /// Listens until it is told to stop (Ctrl-C or SIGTERM).
     Serve(Box<Serve>),
 }
 
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub(crate) struct Serve {
     /// Where to listen; port 0 takes a free one
     #[arg(
@@ -34,6 +34,9 @@ pub(crate) struct Serve {
         value_name = "ADDRESS:PORT"
     )]
     listen: SocketAddr,
+    /// The host name by which callers reach it, if that is not the address it listens on
+    #[arg(long, env = "ARM_EMULATOR_HOST", value_name = "NAME")]
+    host: Option<String>,
     /// The tenant of the emulated directory
     #[arg(long, env = "ARM_EMULATOR_TENANT_ID", default_value = DEFAULT_TENANT, value_name = "GUID")]
     tenant_id: String,
@@ -92,10 +95,9 @@ pub(crate) struct Serve {
         env = "ARM_EMULATOR_CLIENT_SECRET_IDENTITIES",
         hide_env_values = true,
         value_delimiter = ';',
-        value_parser = secret,
         value_name = "client-id=GUID,secret=TEXT"
     )]
-    secrets: Vec<Identity>,
+    secrets: Vec<String>,
     /// How the containers of workspaces are called
     #[arg(long, env = "ARM_EMULATOR_CONTAINER_NAMING", default_value = "documented")]
     container_naming: Naming,
@@ -143,6 +145,13 @@ struct IssuerFile {
 impl Serve {
     /// The configuration that the arguments spell, with the key sets read.
     pub(crate) fn config(&self) -> Result<Config, String> {
+        // Read here and not by clap, which would quote a misspelled secret in its complaint.
+        let secrets = self
+            .secrets
+            .iter()
+            .map(|text| secret(text))
+            .collect::<Result<Vec<_>, _>>();
+        let secrets = secrets.map_err(|error| format!("--client-secret-identity: {error}"))?;
         let issuers = self.issuers.iter().map(IssuerFile::read).collect::<Result<_, _>>()?;
         let unlimited = Bucket {
             capacity: u32::MAX / 16,
@@ -156,12 +165,13 @@ impl Serve {
         };
         Ok(Config {
             listen: self.listen,
+            host: self.host.clone(),
             tenant_id: self.tenant_id.clone(),
             subscriptions: self.subscriptions.clone(),
             resource_groups: (!self.resource_groups.is_empty()).then(|| self.resource_groups.clone()),
             token_lifetime: self.token_seconds,
             issuers,
-            identities: self.federated.iter().chain(&self.secrets).cloned().collect(),
+            identities: self.federated.iter().cloned().chain(secrets).collect(),
             settings: Settings {
                 timings: Timings {
                     workspace_create: self.create_seconds,

@@ -16,6 +16,9 @@ pub const DEFAULT_SUBSCRIPTION: &str = "00000000-0000-4000-8000-000000000001";
 pub struct Config {
     /// Where to listen; port 0 takes a free one. Default `127.0.0.1:0`.
     pub listen: SocketAddr,
+    /// The host name or address by which callers reach it, where that is not the address it listens on (for example the
+    /// name of a Kubernetes service): it stands in the certificate and in every URL that is answered.
+    pub host: Option<String>,
     /// The one tenant of the emulated directory, a GUID.
     pub tenant_id: String,
     /// The subscriptions that exist; every other one is answered with `SubscriptionNotFound`.
@@ -43,6 +46,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            host: None,
             tenant_id: DEFAULT_TENANT.to_owned(),
             subscriptions: vec![DEFAULT_SUBSCRIPTION.to_owned()],
             resource_groups: None,

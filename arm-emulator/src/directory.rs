@@ -155,6 +155,7 @@ impl Directory {
                 format!("The client '{client_id}' has no configured federated identity credentials."),
             ));
         }
+        // Not trusted: it only tells whose keys the signature must be checked with.
         let claimed = jsonwebtoken::dangerous::insecure_decode::<Claims>(assertion)
             .map_err(|_| Refusal::invalid_client(50_027, "JWT token is invalid or malformed."))?
             .claims;

@@ -1,6 +1,6 @@
 //! A running emulator, and the control of it as methods.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -115,6 +115,18 @@ impl Shared {
     }
 }
 
+/// The URL by which callers reach the emulator.
+fn endpoint(address: SocketAddr, host: Option<&str>) -> String {
+    let host = match (host, address) {
+        (Some(host), _) => host.to_owned(),
+        (None, SocketAddr::V4(v4)) if v4.ip().is_unspecified() => Ipv4Addr::LOCALHOST.to_string(),
+        (None, SocketAddr::V4(v4)) => v4.ip().to_string(),
+        (None, SocketAddr::V6(v6)) if v6.ip().is_unspecified() => format!("[{}]", Ipv6Addr::LOCALHOST),
+        (None, SocketAddr::V6(v6)) => format!("[{}]", v6.ip()),
+    };
+    format!("https://{host}:{}", address.port())
+}
+
 /// What a panic in another request left is still a whole state: every change is made in one step at its end.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -143,8 +155,8 @@ impl Emulator {
         let listener = tokio::net::TcpListener::bind(config.listen).await.map_err(refused)?;
         let listener = listener.into_std().map_err(refused)?;
         let address = listener.local_addr().map_err(refused)?;
-        let tls = tls::new_authority(address.ip())?;
-        let endpoint = format!("https://{address}");
+        let tls = tls::new_authority(address.ip(), config.host.as_deref())?;
+        let endpoint = endpoint(address, config.host.as_deref());
         let tokens = Tokens::new(&config.tenant_id, &config.audiences, &endpoint, config.token_lifetime);
         let shared = Arc::new(Shared {
             endpoint,

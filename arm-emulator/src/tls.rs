@@ -16,8 +16,8 @@ pub(crate) struct Tls {
     pub(crate) server: Arc<rustls::ServerConfig>,
 }
 
-/// A new authority and a server certificate for the loopback names and for `listen`.
-pub(crate) fn new_authority(listen: IpAddr) -> Result<Tls, StartError> {
+/// A new authority and a server certificate for the loopback names for `listen`, and for `host`.
+pub(crate) fn new_authority(listen: IpAddr, host: Option<&str>) -> Result<Tls, StartError> {
     let mut authority = CertificateParams::new(Vec::new())?;
     authority.distinguished_name.push(DnType::CommonName, "arm-emulator CA");
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -26,7 +26,13 @@ pub(crate) fn new_authority(listen: IpAddr) -> Result<Tls, StartError> {
     let ca_pem = authority.self_signed(&authority_key)?.pem();
     let issuer = Issuer::new(authority, authority_key);
 
-    let mut server = CertificateParams::new(vec!["localhost".to_owned()])?;
+    let mut server = CertificateParams::new(
+        [Some("localhost"), host]
+            .into_iter()
+            .flatten()
+            .map(str::to_owned)
+            .collect::<Vec<_>>(),
+    )?;
     server.distinguished_name.push(DnType::CommonName, "arm-emulator");
     server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     server.use_authority_key_identifier_extension = true;

@@ -1,6 +1,7 @@
 //! Everything that exists in the emulated Azure, and how operations change it.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -14,13 +15,23 @@ use crate::operations::{BadEnd, Effect, Operation, Operations, Outcome};
 use crate::workspaces;
 
 /// A resource as it is kept.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Stored {
     pub(crate) id: ResourceId,
     /// The resource as ARM shows it, but for what is computed on read.
     pub(crate) document: Value,
     /// The credentials of a connection, which no read but `listsecrets` shows.
     pub(crate) credentials: Option<Value>,
+}
+
+impl fmt::Debug for Stored {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Stored")
+            .field("document", &self.document)
+            .field("has_credentials", &self.credentials.is_some())
+            .finish_non_exhaustive()
+    }
 }
 
 /// A request for a failure of the next matching call.

@@ -102,6 +102,58 @@ pub struct Credentials {
     pub refresh_token: Option<SecretField>,
 }
 
+impl Credentials {
+    /// Every secret field that is set, with its place below `credentials` (a JSON pointer without the slash before it).
+    #[must_use]
+    pub fn secret_fields(&self) -> Vec<(String, &SecretField)> {
+        let single = [
+            ("key", &self.key),
+            ("sas", &self.sas),
+            ("pat", &self.pat),
+            ("secretAccessKey", &self.secret_access_key),
+            ("clientSecret", &self.client_secret),
+            ("password", &self.password),
+            ("securityToken", &self.security_token),
+            ("developerToken", &self.developer_token),
+            ("refreshToken", &self.refresh_token),
+        ];
+        let single = single
+            .into_iter()
+            .filter_map(|(place, field)| Some((place.to_owned(), field.as_ref()?)));
+        let escaped = |name: &str| name.replace('~', "~0").replace('/', "~1");
+        let custom = self
+            .keys
+            .iter()
+            .flatten()
+            .map(|(name, field)| (format!("keys/{}", escaped(name)), field));
+        single.chain(custom).collect()
+    }
+
+    /// Every field that is set and not secret.
+    #[must_use]
+    pub fn plain_fields(&self) -> Vec<(&'static str, &str)> {
+        let all = [
+            ("accessKeyId", &self.access_key_id),
+            ("clientId", &self.client_id),
+            ("resourceId", &self.resource_id),
+            ("tenantId", &self.tenant_id),
+            ("username", &self.username),
+            ("authUrl", &self.auth_url),
+        ];
+        all.into_iter()
+            .filter_map(|(place, value)| Some((place, value.as_deref()?)))
+            .collect()
+    }
+
+    /// Whether a value comes from the Secret of that name.
+    #[must_use]
+    pub fn names_secret(&self, name: &str) -> bool {
+        self.secret_fields()
+            .iter()
+            .any(|(_, field)| field.value_from.secret_key_ref.name == name)
+    }
+}
+
 const FIELDS: &[&str] = &[
     "key",
     "sas",
@@ -135,7 +187,14 @@ impl AuthType {
             Self::UsernamePassword => (&["username", "password"], &["securityToken"]),
             Self::OAuth2 => (
                 &["clientId", "clientSecret"],
-                &["authUrl", "developerToken", "password", "refreshToken", "tenantId", "username"],
+                &[
+                    "authUrl",
+                    "developerToken",
+                    "password",
+                    "refreshToken",
+                    "tenantId",
+                    "username",
+                ],
             ),
             Self::Aad | Self::None => (&[], &[]),
         }
@@ -166,8 +225,9 @@ pub(super) fn fit(auth_type: AuthType) -> Rule {
     let name = auth_type.as_str();
     let (required, optional) = auth_type.fields();
     if required.is_empty() {
-        return Rule::new(format!("self.authType != '{name}' || !has(self.credentials)"))
-            .message(Message::Message(format!("authType {name} takes no credentials: take them out")));
+        return Rule::new(format!("self.authType != '{name}' || !has(self.credentials)")).message(Message::Message(
+            format!("authType {name} takes no credentials: take them out"),
+        ));
     }
     let needed = required.iter().map(|field| format!("has(self.credentials.{field})"));
     let foreign = FIELDS
@@ -175,11 +235,18 @@ pub(super) fn fit(auth_type: AuthType) -> Rule {
         .filter(|field| !required.contains(field) && !optional.contains(field))
         .map(|field| format!("!has(self.credentials.{field})"));
     let all: Vec<String> = needed.chain(foreign).collect();
-    let mut message = format!("authType {name} takes exactly credentials.{}", required.join(", credentials."));
+    let mut message = format!(
+        "authType {name} takes exactly credentials.{}",
+        required.join(", credentials.")
+    );
     if !optional.is_empty() {
         message = format!("{message}, and if needed {}", optional.join(", "));
     }
-    Rule::new(format!("self.authType != '{name}' || (has(self.credentials) && {})", all.join(" && "))).message(Message::Message(message))
+    Rule::new(format!(
+        "self.authType != '{name}' || (has(self.credentials) && {})",
+        all.join(" && ")
+    ))
+    .message(Message::Message(message))
 }
 
 /// FACT: OAuth2's `clientId` must be a GUID (ARM reference, section 4).
@@ -188,4 +255,48 @@ pub(super) fn oauth2_client_id() -> Rule {
         "self.authType != 'OAuth2' || !has(self.credentials) || !has(self.credentials.clientId) || self.credentials.clientId.matches('^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$')",
     )
     .message("credentials.clientId must be a GUID where authType is OAuth2")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn field() -> SecretField {
+        serde_json::from_value(serde_json::json!({"valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}})).unwrap()
+    }
+
+    #[test]
+    fn no_field_is_forgotten_on_the_way_to_azure() {
+        let (secret, plain) = (Some(field()), Some("x".to_owned()));
+        let all = Credentials {
+            key: secret.clone(),
+            sas: secret.clone(),
+            pat: secret.clone(),
+            keys: Some(BTreeMap::from([("a/b".to_owned(), field())])),
+            access_key_id: plain.clone(),
+            secret_access_key: secret.clone(),
+            client_id: plain.clone(),
+            resource_id: plain.clone(),
+            client_secret: secret.clone(),
+            tenant_id: plain.clone(),
+            username: plain.clone(),
+            password: secret.clone(),
+            security_token: secret.clone(),
+            auth_url: plain,
+            developer_token: secret.clone(),
+            refresh_token: secret,
+        };
+        let secret = all
+            .secret_fields()
+            .into_iter()
+            .map(|(place, _)| place.split('/').next().unwrap().to_owned());
+        let mut sent: Vec<String> = secret
+            .chain(all.plain_fields().into_iter().map(|(place, _)| place.to_owned()))
+            .collect();
+        let mut expected: Vec<String> = FIELDS.iter().map(|field| (*field).to_owned()).collect();
+        sent.sort();
+        expected.sort();
+        assert_eq!(sent, expected);
+        assert!(all.secret_fields().iter().any(|(place, _)| place == "keys/a~1b"));
+    }
 }

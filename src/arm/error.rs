@@ -73,7 +73,8 @@ impl ArmError {
         correlation_id: Option<String>,
         retry_after: Option<Duration>,
     ) -> Self {
-        let envelope = serde_json::from_slice(body).map_or_else(|_| Envelope::none(status), |v| Envelope::read(&v, status));
+        let envelope =
+            serde_json::from_slice(body).map_or_else(|_| Envelope::none(status), |v| Envelope::read(&v, status));
         let (cause, class, advice) = classify(Some(status), &envelope);
         Self {
             cause,
@@ -119,7 +120,9 @@ impl ArmError {
             status: None,
             code: "NoAnswer".to_owned(),
             message: shorten(&message.to_string()),
-            advice: Some("check that the operator can reach the ARM endpoint (network policy, proxy, DNS, --ca-bundle)"),
+            advice: Some(
+                "check that the operator can reach the ARM endpoint (network policy, proxy, DNS, --ca-bundle)",
+            ),
             correlation_id: None,
             retry_after: None,
         }
@@ -168,7 +171,10 @@ struct Envelope {
 
 impl Envelope {
     fn none(status: u16) -> Self {
-        Self { code: format!("Http{status}"), message: format!("Azure answered {status} without an error it explains") }
+        Self {
+            code: format!("Http{status}"),
+            message: format!("Azure answered {status} without an error it explains"),
+        }
     }
 
     /// The outer code is often just `UserError`, so the innermost code that says more wins.
@@ -198,7 +204,10 @@ impl Envelope {
         if code.is_empty() && message.is_empty() && status != 0 {
             return Self::none(status);
         }
-        Self { code, message: shorten(&message) }
+        Self {
+            code,
+            message: shorten(&message),
+        }
     }
 }
 
@@ -226,7 +235,11 @@ fn classify(status: Option<u16>, envelope: &Envelope) -> (Cause, Class, Option<&
         return known;
     }
     match status {
-        Some(401) => (Cause::SignIn, Class::Slow, Some("Azure does not take the operator's token: check tenant and audience")),
+        Some(401) => (
+            Cause::SignIn,
+            Class::Slow,
+            Some("Azure does not take the operator's token: check tenant and audience"),
+        ),
         Some(403) => (Cause::Forbidden, Class::Slow, Some(ASSIGN_ROLE)),
         Some(404) => (Cause::NotFound, Class::Slow, None),
         Some(408 | 500..=599) => (Cause::Unavailable, Class::Fast, None),
@@ -245,25 +258,40 @@ fn by_code(code: &str) -> Option<(Cause, Class, Option<&'static str>)> {
         "AuthorizationFailed" | "LinkedAuthorizationFailed" => (Cause::Forbidden, Class::Slow, Some(ASSIGN_ROLE)),
         "ExpiredAuthenticationToken" => (Cause::SignIn, Class::Fast, None),
         "AnotherOperationInProgress" | "Conflict" => (Cause::Busy, Class::Fast, None),
-        "ScopeLocked" => (Cause::Forbidden, Class::Slow, Some("take the lock off the resource or its resource group in Azure")),
+        "ScopeLocked" => (
+            Cause::Forbidden,
+            Class::Slow,
+            Some("take the lock off the resource or its resource group in Azure"),
+        ),
         "MissingSubscriptionRegistration" => (
             Cause::DependencyMissing,
             Class::Slow,
             Some("register the resource provider: az provider register --namespace Microsoft.MachineLearningServices"),
         ),
-        "ResourceGroupNotFound" => (Cause::DependencyMissing, Class::Slow, Some("create the resource group in Azure")),
+        "ResourceGroupNotFound" => (
+            Cause::DependencyMissing,
+            Class::Slow,
+            Some("create the resource group in Azure"),
+        ),
         "ParentResourceNotFound" => (Cause::DependencyMissing, Class::Slow, None),
         "StorageAccountIsNotProvisioned" | "PrincipalNotFound" => (Cause::DependencyMissing, Class::Fast, None),
-        "QuotaExceeded" => (Cause::Refused, Class::Slow, Some("ask for more quota in Azure, or free some")),
-        "RequestDisallowedByPolicy" => {
-            (Cause::Refused, Class::Lasting, Some("an Azure Policy forbids this: mend the spec, or have the policy changed"))
-        }
+        "QuotaExceeded" => (
+            Cause::Refused,
+            Class::Slow,
+            Some("ask for more quota in Azure, or free some"),
+        ),
+        "RequestDisallowedByPolicy" => (
+            Cause::Refused,
+            Class::Lasting,
+            Some("an Azure Policy forbids this: mend the spec, or have the policy changed"),
+        ),
         "BadRequest"
         | "InvalidParameter"
         | "ValidationError"
         | "PropertyChangeNotAllowed"
         | "SkuNotAvailable"
         | "LocationNotAvailableForResourceType"
+        | "InvalidResourceLocation"
         | "NoRegisteredProviderFound"
         | "InvalidResourceType" => (Cause::Refused, Class::Lasting, Some(MEND_SPEC)),
         "SubscriptionNotFound" => (
@@ -323,7 +351,10 @@ mod tests {
             (418, "SomethingNew", "", Cause::Unavailable, Class::Slow),
         ];
         for (status, code, message, cause, class) in table {
-            let error = answer(status, &serde_json::json!({"error": {"code": code, "message": message}}));
+            let error = answer(
+                status,
+                &serde_json::json!({"error": {"code": code, "message": message}}),
+            );
             assert_eq!((error.cause, error.class), (cause, class), "{status} {code} {message}");
         }
     }

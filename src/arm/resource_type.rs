@@ -32,7 +32,13 @@ pub static WORKSPACE: ResourceType = ResourceType {
     api_version: "2025-12-01",
     update: UpdateBy::Patch,
     mark_in: "/tags",
-    fixed: &["/kind", "/location", "/properties/storageAccount", "/properties/keyVault", "/properties/hubResourceId"],
+    fixed: &[
+        "/kind",
+        "/location",
+        "/properties/storageAccount",
+        "/properties/keyVault",
+        "/properties/hubResourceId",
+    ],
     carried: &[],
 };
 

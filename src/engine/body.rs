@@ -39,13 +39,23 @@ pub fn differences(wanted: &Value, observed: &Value, formerly: &[String]) -> Vec
         .into_iter()
         .filter(|at| !equal(at, wanted.pointer(at), observed.pointer(at)))
         .collect();
-    different.extend(left_behind(wanted, formerly).filter(|at| !is_blank(observed.pointer(at))).cloned());
+    different.extend(
+        left_behind(wanted, formerly)
+            .filter(|at| !is_blank(observed.pointer(at)))
+            .cloned(),
+    );
     different
 }
 
 /// The body of a PATCH that mends the differences and touches nothing else.
 #[must_use]
-pub fn patch(wanted: &Value, observed: &Value, differences: &[String], formerly: &[String], type_: &ResourceType) -> Value {
+pub fn patch(
+    wanted: &Value,
+    observed: &Value,
+    differences: &[String],
+    formerly: &[String],
+    type_: &ResourceType,
+) -> Value {
     let mut body = Value::Object(Map::new());
     for at in differences {
         let unit = unit_of(at);
@@ -57,7 +67,10 @@ pub fn patch(wanted: &Value, observed: &Value, differences: &[String], formerly:
         } else if unit == "/identity" {
             identity(&wanted["identity"], &observed["identity"])
         } else {
-            wanted.pointer(unit).cloned().unwrap_or_else(|| emptied(observed.pointer(unit)))
+            wanted
+                .pointer(unit)
+                .cloned()
+                .unwrap_or_else(|| emptied(observed.pointer(unit)))
         };
         set(&mut body, unit, value);
     }
@@ -68,7 +81,11 @@ pub fn patch(wanted: &Value, observed: &Value, differences: &[String], formerly:
 #[must_use]
 pub fn replacement(wanted: &Value, observed: &Value, formerly: &[String], type_: &ResourceType) -> Value {
     let mut body = wanted.clone();
-    set(&mut body, type_.mark_in, merged_map(wanted, observed, formerly, type_.mark_in));
+    set(
+        &mut body,
+        type_.mark_in,
+        merged_map(wanted, observed, formerly, type_.mark_in),
+    );
     for at in type_.carried {
         let there = observed.pointer(at);
         if body.pointer(at).is_none() && !is_blank(there) && !formerly.iter().any(|former| former == at) {
@@ -98,7 +115,9 @@ pub fn set(body: &mut Value, pointer: &str, value: Value) {
             *place = Value::Object(Map::new());
         }
         let Value::Object(map) = place else { return };
-        place = map.entry(key.replace("~1", "/").replace("~0", "~")).or_insert(Value::Null);
+        place = map
+            .entry(key.replace("~1", "/").replace("~0", "~"))
+            .or_insert(Value::Null);
     }
     *place = value;
 }
@@ -138,9 +157,22 @@ fn merged_map(wanted: &Value, observed: &Value, formerly: &[String], at: &str) -
 /// FACT: to take a user-assigned identity away, its id is sent with null (ARM reference, section 3).
 fn identity(wanted: &Value, observed: &Value) -> Value {
     let mut identity = wanted.clone();
-    let kept = |id: &str| wanted["userAssignedIdentities"].as_object().is_some_and(|ids| ids.keys().any(|k| k.eq_ignore_ascii_case(id)));
-    for id in observed["userAssignedIdentities"].as_object().into_iter().flat_map(Map::keys).filter(|id| !kept(id)) {
-        set(&mut identity, &format!("/userAssignedIdentities/{}", escape(id)), Value::Null);
+    let kept = |id: &str| {
+        wanted["userAssignedIdentities"]
+            .as_object()
+            .is_some_and(|ids| ids.keys().any(|k| k.eq_ignore_ascii_case(id)))
+    };
+    for id in observed["userAssignedIdentities"]
+        .as_object()
+        .into_iter()
+        .flat_map(Map::keys)
+        .filter(|id| !kept(id))
+    {
+        set(
+            &mut identity,
+            &format!("/userAssignedIdentities/{}", escape(id)),
+            Value::Null,
+        );
     }
     identity
 }
@@ -160,7 +192,8 @@ fn equal(at: &str, wanted: Option<&Value>, observed: Option<&Value>) -> bool {
     match (wanted, observed) {
         (Some(Value::String(wanted)), Some(Value::String(observed))) => equal_text(at, wanted, observed),
         (Some(Value::Object(wanted)), Some(Value::Object(observed))) => {
-            let among = |one: &Map<String, Value>, key: &String| one.keys().any(|other| other.eq_ignore_ascii_case(key));
+            let among =
+                |one: &Map<String, Value>, key: &String| one.keys().any(|other| other.eq_ignore_ascii_case(key));
             wanted.keys().all(|key| among(observed, key)) && observed.keys().all(|key| among(wanted, key))
         }
         (Some(Value::Array(wanted)), Some(Value::Array(observed))) => {
@@ -173,7 +206,13 @@ fn equal(at: &str, wanted: Option<&Value>, observed: Option<&Value>) -> bool {
 /// FACT: GET changes the letter case of ids and categories, Cognitive Services puts a space into the identity's type (ARM
 /// reference, sections 3 and 4).
 fn equal_text(at: &str, wanted: &str, observed: &str) -> bool {
-    const SPELLED_FREELY: &[&str] = &["/kind", "/location", "/identity/type", "/properties/category", "/properties/authType"];
+    const SPELLED_FREELY: &[&str] = &[
+        "/kind",
+        "/location",
+        "/identity/type",
+        "/properties/category",
+        "/properties/authType",
+    ];
     if SPELLED_FREELY.contains(&at) {
         let plain = |text: &str| text.replace(' ', "").to_ascii_lowercase();
         return plain(wanted) == plain(observed);
@@ -219,7 +258,10 @@ mod tests {
     fn tags_of_others_are_no_difference_but_a_changed_one_of_ours_is() {
         let wanted = json!({"tags": {"team": "churn"}});
         assert!(differences(&wanted, &json!({"tags": {"team": "churn", "theirs": "x"}}), &[]).is_empty());
-        assert_eq!(differences(&wanted, &json!({"tags": {"team": "other"}}), &[]), ["/tags/team"]);
+        assert_eq!(
+            differences(&wanted, &json!({"tags": {"team": "other"}}), &[]),
+            ["/tags/team"]
+        );
         assert_eq!(differences(&wanted, &json!({"tags": null}), &[]), ["/tags/team"]);
     }
 
@@ -227,11 +269,15 @@ mod tests {
     fn what_left_the_spec_is_taken_away() {
         let formerly = ["/tags/old".to_owned(), "/properties/description".to_owned()];
         let wanted = json!({"tags": {"team": "churn"}});
-        let observed = json!({"tags": {"team": "churn", "old": "x", "theirs": "y"}, "properties": {"description": "d"}});
+        let observed =
+            json!({"tags": {"team": "churn", "old": "x", "theirs": "y"}, "properties": {"description": "d"}});
         let different = differences(&wanted, &observed, &formerly);
         assert_eq!(different, ["/tags/old", "/properties/description"]);
         let patch = patch(&wanted, &observed, &different, &formerly, &WORKSPACE);
-        assert_eq!(patch, json!({"tags": {"team": "churn", "theirs": "y"}, "properties": {"description": ""}}));
+        assert_eq!(
+            patch,
+            json!({"tags": {"team": "churn", "theirs": "y"}, "properties": {"description": ""}})
+        );
     }
 
     #[test]
@@ -239,16 +285,23 @@ mod tests {
         let wanted = json!({"location": "westeurope", "tags": {"team": "churn"}, "properties": {"friendlyName": "Churn", "storageAccount": STORAGE}});
         let observed = json!({"location": "westeurope", "tags": {"team": "churn"}, "properties": {"friendlyName": "X", "storageAccount": STORAGE}});
         let different = differences(&wanted, &observed, &[]);
-        assert_eq!(patch(&wanted, &observed, &different, &[], &WORKSPACE), json!({"properties": {"friendlyName": "Churn"}}));
+        assert_eq!(
+            patch(&wanted, &observed, &different, &[], &WORKSPACE),
+            json!({"properties": {"friendlyName": "Churn"}})
+        );
     }
 
     #[test]
     fn an_identity_that_left_the_spec_is_sent_as_null() {
         let wanted = json!({"identity": {"type": "SystemAssigned"}});
-        let observed = json!({"identity": {"type": "SystemAssigned,UserAssigned", "userAssignedIdentities": {"/x": {}}}});
+        let observed =
+            json!({"identity": {"type": "SystemAssigned,UserAssigned", "userAssignedIdentities": {"/x": {}}}});
         let different = differences(&wanted, &observed, &[]);
         let sent = patch(&wanted, &observed, &different, &[], &WORKSPACE);
-        assert_eq!(sent, json!({"identity": {"type": "SystemAssigned", "userAssignedIdentities": {"/x": null}}}));
+        assert_eq!(
+            sent,
+            json!({"identity": {"type": "SystemAssigned", "userAssignedIdentities": {"/x": null}}})
+        );
     }
 
     #[test]

@@ -28,8 +28,6 @@ pub struct Context<K: Kind> {
     pub world: Arc<K::World>,
     /// Where events go.
     pub recorder: Recorder,
-    /// Names this cluster in owner marks.
-    pub cluster_id: String,
     /// How often Azure is read again when nothing happens.
     pub resync: Duration,
     /// The shortest pause between two polls of an operation.
@@ -73,13 +71,16 @@ pub async fn reconcile<K: Kind>(object: Arc<K>, context: Arc<Context<K>>) -> Res
         name = object.name_any()
     );
     let session = Session::new(&context, K::clone(&object));
-    tokio::time::timeout(RECONCILE_TIMEOUT, session.run().instrument(span)).await.unwrap_or(Err(Error::TimedOut))
+    tokio::time::timeout(RECONCILE_TIMEOUT, session.run().instrument(span))
+        .await
+        .unwrap_or(Err(Error::TimedOut))
 }
 
 /// When to try again after a reconcile failed.
 pub fn on_error<K: Kind>(object: Arc<K>, error: &Error, context: Arc<Context<K>>) -> Action {
     let name = format!("{}/{}", object.namespace().unwrap_or_default(), object.name_any());
-    if matches!(error, Error::Kubernetes(error) if matches!(error.as_ref(), kube::Error::Api(status) if status.is_conflict())) {
+    if matches!(error, Error::Kubernetes(error) if matches!(error.as_ref(), kube::Error::Api(status) if status.is_conflict()))
+    {
         tracing::debug!(kind = %K::kind(&()), name, "{name} changed meanwhile; looking at it again");
         return Action::requeue(Duration::from_millis(200));
     }

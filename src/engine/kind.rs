@@ -56,7 +56,10 @@ impl Unresolved {
     /// With a reason and a message.
     #[must_use]
     pub fn new(reason: Reason, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into() }
+        Self {
+            reason,
+            message: message.into(),
+        }
     }
 }
 
@@ -84,6 +87,9 @@ pub trait Kind:
 
     /// The engine's part of a status.
     fn engine(status: &mut Self::Status) -> &mut EngineStatus;
+
+    /// Its owner mark.
+    fn mark(&self, world: &Self::World) -> String;
 
     /// The ordered set of Azure resources that it wants, its primary first.
     ///

@@ -114,24 +114,41 @@ pub fn plan(situation: &Situation<'_>) -> Step {
     let wanted = match s.wanted {
         Ok(wanted) => wanted,
         Err(unresolved) => {
-            return Step::Rest(Rest::new(State::Unresolved, unresolved.reason, &unresolved.message, Wake::Event));
+            return Step::Rest(Rest::new(
+                State::Unresolved,
+                unresolved.reason,
+                &unresolved.message,
+                Wake::Event,
+            ));
         }
     };
     let manages = s.policies.management == ManagementPolicy::Manage;
     if manages && !s.finalizer {
         return Step::AddFinalizer;
     }
-    let leaving = s.memory.resources.iter().rev().filter(|owned| !wanted.iter().any(|w| is(owned, &w.id)));
+    let leaving = s
+        .memory
+        .resources
+        .iter()
+        .rev()
+        .filter(|owned| !wanted.iter().any(|w| is(owned, &w.id)));
     if let (true, Some(owned)) = (manages, leaving.into_iter().next()) {
         return s.delete_one(owned);
     }
-    wanted.iter().find_map(|wanted| s.bring_about(wanted)).unwrap_or_else(|| s.settle(wanted))
+    wanted
+        .iter()
+        .find_map(|wanted| s.bring_about(wanted))
+        .unwrap_or_else(|| s.settle(wanted))
 }
 
 /// Fingerprint of one attempt to write: the same attempt would be refused again.
 #[must_use]
 pub fn attempt(wanted: &Wanted, retry_token: &str) -> String {
-    body::hash(&Value::from(vec![applied(wanted).hash, secrets(wanted).join(","), retry_token.to_owned()]))
+    body::hash(&Value::from(vec![
+        applied(wanted).hash,
+        secrets(wanted).join(","),
+        retry_token.to_owned(),
+    ]))
 }
 
 /// What is remembered of a body once it is written.
@@ -141,12 +158,19 @@ pub fn applied(wanted: &Wanted) -> Applied {
     body::overlay(&mut whole, &wanted.write_only);
     let pointers: Vec<&str> = wanted.secrets.iter().map(|secret| secret.pointer.as_str()).collect();
     let hash = body::hash(&Value::from(vec![whole, Value::from(pointers)]));
-    Applied { hash, fields: body::leaves(&wanted.body), secrets: secrets(wanted) }
+    Applied {
+        hash,
+        fields: body::leaves(&wanted.body),
+        secrets: secrets(wanted),
+    }
 }
 
 fn secrets(wanted: &Wanted) -> Vec<String> {
-    let mut versions: Vec<String> =
-        wanted.secrets.iter().map(|secret| format!("{}={}", secret.source.name, secret.version)).collect();
+    let mut versions: Vec<String> = wanted
+        .secrets
+        .iter()
+        .map(|secret| format!("{}={}", secret.source.name, secret.version))
+        .collect();
     versions.sort();
     versions.dedup();
     versions
@@ -176,7 +200,12 @@ impl Situation<'_> {
     }
 
     fn let_go(&self) -> Step {
-        match self.memory.resources.last().and_then(|owned| ArmId::parse(&owned.id).ok()) {
+        match self
+            .memory
+            .resources
+            .last()
+            .and_then(|owned| ArmId::parse(&owned.id).ok())
+        {
             Some(id) => Step::Forget(id, Farewell::Orphaned),
             None if self.finalizer => Step::Release,
             None => gone(),
@@ -199,7 +228,12 @@ impl Situation<'_> {
             ""
         };
         let message = format!("Azure is {work} {resource}{then}");
-        Step::Rest(Rest::new(State::Working, reason, message, Wake::Poll { retry_after: None }))
+        Step::Rest(Rest::new(
+            State::Working,
+            reason,
+            message,
+            Wake::Poll { retry_after: None },
+        ))
     }
 
     fn delete_all(&self) -> Step {
@@ -214,8 +248,14 @@ impl Situation<'_> {
     }
 
     fn delete_one(&self, owned: &OwnedResource) -> Step {
-        let Some((id, type_)) = ArmId::parse(&owned.id).ok().and_then(|id| Some((id.clone(), resource_type::of(&id)?))) else {
-            let message = format!("status.resources names {}, which this operator cannot have made: take the entry out", owned.id);
+        let Some((id, type_)) = ArmId::parse(&owned.id)
+            .ok()
+            .and_then(|id| Some((id.clone(), resource_type::of(&id)?)))
+        else {
+            let message = format!(
+                "status.resources names {}, which this operator cannot have made: take the entry out",
+                owned.id
+            );
             return Step::Rest(Rest::new(State::Stalled, Reason::Conflict, message, Wake::Event));
         };
         let target = Target::Resource(id.clone());
@@ -250,13 +290,20 @@ impl Situation<'_> {
 
     fn make(&self, wanted: &Wanted, recorded: Option<&OwnedResource>) -> Step {
         if self.policies.management == ManagementPolicy::Observe {
-            let message = format!("{} does not exist; managementPolicy Observe does not make it", label(&wanted.id));
+            let message = format!(
+                "{} does not exist; managementPolicy Observe does not make it",
+                label(&wanted.id)
+            );
             return Step::Rest(Rest::new(State::Missing, Reason::NotFound, message, Wake::Resync));
         }
         if let Some(refused) = self.refused(wanted) {
             return refused;
         }
-        if recorded.is_none() { Step::Record(wanted.clone()) } else { Step::Create(wanted.clone()) }
+        if recorded.is_none() {
+            Step::Record(wanted.clone())
+        } else {
+            Step::Create(wanted.clone())
+        }
     }
 
     fn mend(&self, wanted: &Wanted, recorded: Option<&OwnedResource>, observed: &Value) -> Option<Step> {
@@ -273,7 +320,12 @@ impl Situation<'_> {
         }
         if let Some(state) = at_work(observed) {
             let message = format!("{} is {state} in Azure; waiting for that to end", label(&wanted.id));
-            return Some(Step::Rest(Rest::new(State::Working, Reason::InProgress, message, Wake::After(FOREIGN_WORK))));
+            return Some(Step::Rest(Rest::new(
+                State::Working,
+                Reason::InProgress,
+                message,
+                Wake::After(FOREIGN_WORK),
+            )));
         }
         let before = recorded.and_then(|recorded| recorded.applied.clone());
         let formerly = before.as_ref().map(|before| before.fields.clone()).unwrap_or_default();
@@ -283,12 +335,21 @@ impl Situation<'_> {
             differences.retain(|at| !at.ends_with(ownership::OWNER_KEY));
             return (!differences.is_empty()).then(|| drifted(wanted, &differences));
         }
-        if let Some(fixed) = wanted.type_.fixed.iter().find(|fixed| differences.iter().any(|at| at == *fixed)) {
+        if let Some(fixed) = wanted
+            .type_
+            .fixed
+            .iter()
+            .find(|fixed| differences.iter().any(|at| at == *fixed))
+        {
             return Some(fixed_differs(wanted, observed, fixed));
         }
-        let failed = matches!(observed["properties"]["provisioningState"].as_str(), Some("Failed" | "Canceled"));
+        let failed = matches!(
+            observed["properties"]["provisioningState"].as_str(),
+            Some("Failed" | "Canceled")
+        );
         let after = applied(wanted);
-        let secret_changed = before.as_ref().is_none_or(|before| before.secrets != after.secrets) && !wanted.secrets.is_empty();
+        let secret_changed =
+            before.as_ref().is_none_or(|before| before.secrets != after.secrets) && !wanted.secrets.is_empty();
         let unchanged_spec = before.as_ref().is_some_and(|before| before.hash == after.hash);
         let write_only_changed = !unchanged_spec && wanted.write_only != Value::Null;
         if differences.is_empty() && !secret_changed && !write_only_changed && !failed {
@@ -310,7 +371,12 @@ impl Situation<'_> {
             _ if unchanged_spec && !secret_changed => Reason::DriftCorrected,
             _ => Reason::Updated,
         };
-        Some(Step::Update(Update { wanted: wanted.clone(), differences, formerly, reason }))
+        Some(Step::Update(Update {
+            wanted: wanted.clone(),
+            differences,
+            formerly,
+            reason,
+        }))
     }
 
     fn not_adopted(&self, wanted: &Wanted, observed: &Value) -> Option<Step> {
@@ -325,22 +391,45 @@ impl Situation<'_> {
             "{} exists already, made by {by} at {at}, and this object does not own it: {advice}",
             label(&wanted.id)
         );
-        Some(Step::Rest(Rest::new(State::Stalled, Reason::AlreadyExists, message, Wake::Resync)))
+        Some(Step::Rest(Rest::new(
+            State::Stalled,
+            Reason::AlreadyExists,
+            message,
+            Wake::Resync,
+        )))
     }
 
     /// Where this very attempt was refused for good before.
     fn refused(&self, wanted: &Wanted) -> Option<Step> {
         let same = self.memory.refused.as_deref() == Some(attempt(wanted, self.retry_token).as_str());
         let stalled = find(&self.memory.conditions, ConditionType::Stalled).filter(|_| same)?;
-        let reason = Reason::ALL.iter().find(|reason| reason.as_str() == stalled.reason).copied().unwrap_or(Reason::Refused);
-        Some(Step::Rest(Rest::new(State::Stalled, reason, &stalled.message, Wake::Resync)))
+        let reason = Reason::ALL
+            .iter()
+            .find(|reason| reason.as_str() == stalled.reason)
+            .copied()
+            .unwrap_or(Reason::Refused);
+        Some(Step::Rest(Rest::new(
+            State::Stalled,
+            reason,
+            &stalled.message,
+            Wake::Resync,
+        )))
     }
 
     fn settle(&self, wanted: &[Wanted]) -> Step {
         let Some(primary) = wanted.first() else {
-            return Step::Rest(Rest::new(State::Settled, Reason::Reconciled, "nothing is wanted", Wake::Resync));
+            return Step::Rest(Rest::new(
+                State::Settled,
+                Reason::Reconciled,
+                "nothing is wanted",
+                Wake::Resync,
+            ));
         };
-        let unread = self.reads.iter().map(|read| Target::Collection(primary.id.clone(), read)).find(|read| self.sight(read).is_none());
+        let unread = self
+            .reads
+            .iter()
+            .map(|read| Target::Collection(primary.id.clone(), read))
+            .find(|read| self.sight(read).is_none());
         if let Some(unread) = unread {
             return Step::Observe(unread);
         }
@@ -349,18 +438,28 @@ impl Situation<'_> {
     }
 
     fn sight(&self, target: &Target) -> Option<&Sight> {
-        self.sights.get(target).filter(|(at, _)| *at >= self.fresh_from).map(|(_, sight)| sight)
+        self.sights
+            .get(target)
+            .filter(|(at, _)| *at >= self.fresh_from)
+            .map(|(_, sight)| sight)
     }
 }
 
 /// Nothing of ours is on the object any more: the API server deletes it.
 fn gone() -> Step {
-    Step::Rest(Rest::new(State::Working, Reason::Deleting, "nothing of this operator's keeps the object", Wake::Event))
+    Step::Rest(Rest::new(
+        State::Working,
+        Reason::Deleting,
+        "nothing of this operator's keeps the object",
+        Wake::Event,
+    ))
 }
 
 /// The state of a resource that Azure is at work on.
 fn at_work(observed: &Value) -> Option<&str> {
-    observed["properties"]["provisioningState"].as_str().filter(|state| matches!(*state, "Creating" | "Updating" | "Deleting"))
+    observed["properties"]["provisioningState"]
+        .as_str()
+        .filter(|state| matches!(*state, "Creating" | "Updating" | "Deleting"))
 }
 
 fn foreign(wanted: &Wanted, owner: &str) -> Step {
@@ -372,7 +471,11 @@ fn foreign(wanted: &Wanted, owner: &str) -> Step {
 }
 
 fn drifted(wanted: &Wanted, differences: &[String]) -> Step {
-    let message = format!("{} differs from the spec in {}; managementPolicy Observe leaves it", label(&wanted.id), listed(differences));
+    let message = format!(
+        "{} differs from the spec in {}; managementPolicy Observe leaves it",
+        label(&wanted.id),
+        listed(differences)
+    );
     Step::Rest(Rest::new(State::Drifted, Reason::Drifted, message, Wake::Resync))
 }
 
@@ -384,13 +487,23 @@ fn fixed_differs(wanted: &Wanted, observed: &Value, fixed: &str) -> Step {
         label(&wanted.id),
         listed(&[fixed.to_owned()])
     );
-    Step::Rest(Rest::new(State::Stalled, Reason::FixedFieldDiffers, message, Wake::Resync))
+    Step::Rest(Rest::new(
+        State::Stalled,
+        Reason::FixedFieldDiffers,
+        message,
+        Wake::Resync,
+    ))
 }
 
 /// JSON pointers as a person reads them. Names only: values may be nobody's business.
 #[must_use]
 pub fn listed(pointers: &[String]) -> String {
-    let plain = |at: &String| at.trim_start_matches('/').trim_start_matches("properties/").replace('/', ".").replace("~1", "/");
+    let plain = |at: &String| {
+        at.trim_start_matches('/')
+            .trim_start_matches("properties/")
+            .replace('/', ".")
+            .replace("~1", "/")
+    };
     pointers.iter().map(plain).collect::<Vec<_>>().join(", ")
 }
 

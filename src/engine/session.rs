@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::api::{Patch, PatchParams};
 use kube::runtime::controller::Action;
-use kube::{Api, Resource as _, ResourceExt as _};
+use kube::{Api, ResourceExt as _};
 use serde_json::{Value, json};
 
 use super::driver::{Context, Error};
@@ -15,9 +15,9 @@ use super::plan::{self, Farewell, Situation, Step, Update, plan};
 use super::secrets::{self, FillError};
 use super::sight::{Sight, Sights, Target};
 use super::verdict::{Rest, State, Wake, conditions};
-use super::{body, events, ownership};
+use super::{body, events};
 use crate::api::conditions::{ConditionType, Reason, find};
-use crate::api::status::{Applied, EngineStatus, Operation, OperationKind, OwnedResource};
+use crate::api::status::{Applied, Operation, OperationKind, OwnedResource};
 use crate::api::{FINALIZER, RECONCILE_AT};
 use crate::arm::resource_type::{self, UpdateBy};
 use crate::arm::{ArmError, ArmId, Body, Cause, Class, Progress, Written, retry};
@@ -86,7 +86,7 @@ impl<'c, K: Kind> Session<'c, K> {
 
     fn plan(&mut self, resolved: &Result<Vec<Wanted>, Unresolved>) -> Step {
         let held_by = self.object.held_by(&self.context.world);
-        let (mark, retry_token) = (self.mark(), self.retry_token());
+        let (mark, retry_token) = (self.object.mark(&self.context.world), self.retry_token());
         plan(&Situation {
             deleting: self.deleting(),
             finalizer: self.object.finalizers().iter().any(|finalizer| finalizer == FINALIZER),
@@ -139,7 +139,14 @@ impl<'c, K: Kind> Session<'c, K> {
         let (id, seen) = match &target {
             Target::Resource(id) => {
                 let version = api_version(id);
-                (id, self.context.arm.get(id, version).await.map(|found| found.map_or(Sight::Absent, Sight::Present)))
+                (
+                    id,
+                    self.context
+                        .arm
+                        .get(id, version)
+                        .await
+                        .map(|found| found.map_or(Sight::Absent, Sight::Present)),
+                )
             }
             Target::Collection(id, collection) => {
                 let listed = self.context.arm.list(id, collection, api_version(id)).await;
@@ -167,7 +174,8 @@ impl<'c, K: Kind> Session<'c, K> {
             Err(error) => return Next::Rest(self.set_back("follow the operation on", &id, &error)),
         };
         if let Progress::Running { .. } = progress {
-            self.sights.insert(Target::Operation(operation.url), Timestamp::now(), Sight::Running);
+            self.sights
+                .insert(Target::Operation(operation.url), Timestamp::now(), Sight::Running);
             return Next::Plan;
         }
         K::engine(&mut self.status).operation = None;
@@ -201,10 +209,17 @@ impl<'c, K: Kind> Session<'c, K> {
 
     /// The inventory names the resource before ARM hears of it, so that nothing that is made can be lost.
     async fn record(&mut self, wanted: &Wanted) -> Result<Next, Error> {
-        self.remember(OwnedResource { id: wanted.id.to_string(), ..OwnedResource::default() });
+        self.remember(OwnedResource {
+            id: wanted.id.to_string(),
+            ..OwnedResource::default()
+        });
         let message = format!("about to make {}", wanted.id);
-        self.publish_rest(&Rest::new(State::Working, Reason::Creating, message, Wake::Event), Some(std::slice::from_ref(wanted)), true)
-            .await?;
+        self.publish_rest(
+            &Rest::new(State::Working, Reason::Creating, message, Wake::Event),
+            Some(std::slice::from_ref(wanted)),
+            true,
+        )
+        .await?;
         Ok(Next::Plan)
     }
 
@@ -212,26 +227,43 @@ impl<'c, K: Kind> Session<'c, K> {
         if !self.is_current().await? {
             return Ok(Next::Plan);
         }
-        let known = K::engine(&mut self.status).resources.iter().any(|owned| same(owned, &wanted.id) && owned.applied.is_some());
+        let known = K::engine(&mut self.status)
+            .resources
+            .iter()
+            .any(|owned| same(owned, &wanted.id) && owned.applied.is_some());
         if known {
-            self.warn(Reason::Recreating, &format!("{} was gone from Azure, or failed there; it is made again", wanted.id)).await;
+            self.warn(
+                Reason::Recreating,
+                &format!("{} was gone from Azure, or failed there; it is made again", wanted.id),
+            )
+            .await;
         }
         let body = wanted.body.clone();
-        self.send(wanted, OperationKind::Create, UpdateBy::Put, body, Reason::Created).await
+        self.send(wanted, OperationKind::Create, UpdateBy::Put, body, Reason::Created)
+            .await
     }
 
     async fn update(&mut self, update: Update) -> Result<Next, Error> {
         if !self.is_current().await? {
             return Ok(Next::Plan);
         }
-        let Update { wanted, differences, formerly, reason } = update;
+        let Update {
+            wanted,
+            differences,
+            formerly,
+            reason,
+        } = update;
         let observed = self.sights.resource(&wanted.id).cloned().unwrap_or_default();
         let by = wanted.type_.update;
         let body = match by {
             UpdateBy::Patch => body::patch(&wanted.body, &observed, &differences, &formerly, wanted.type_),
             UpdateBy::Put => body::replacement(&wanted.body, &observed, &formerly, wanted.type_),
         };
-        let what = if differences.is_empty() { "its credentials".to_owned() } else { plan::listed(&differences) };
+        let what = if differences.is_empty() {
+            "its credentials".to_owned()
+        } else {
+            plan::listed(&differences)
+        };
         let id = wanted.id.clone();
         let next = self.send(wanted, OperationKind::Update, by, body, reason).await?;
         if !matches!(&next, Next::Rest(rest) if rest.state != State::Working) {
@@ -261,7 +293,13 @@ impl<'c, K: Kind> Session<'c, K> {
                 Err(FillError::Kubernetes(error)) => return Err(error.into()),
             }
         }
-        if self.context.gate.enter(&wanted.id, &self.holder(), GATE_PATIENCE).await.is_err() {
+        if self
+            .context
+            .gate
+            .enter(&wanted.id, &self.holder(), GATE_PATIENCE)
+            .await
+            .is_err()
+        {
             return Ok(Next::Rest(busy(&wanted.id)));
         }
         let (arm, version) = (&self.context.arm, wanted.type_.api_version);
@@ -282,7 +320,11 @@ impl<'c, K: Kind> Session<'c, K> {
                 self.context.gate.leave(&self.holder());
                 self.written(&wanted.id, plan::applied(&wanted));
                 if let Some(resource) = answer {
-                    self.sights.insert(Target::Resource(wanted.id.clone()), Timestamp::now(), Sight::Present(resource));
+                    self.sights.insert(
+                        Target::Resource(wanted.id.clone()),
+                        Timestamp::now(),
+                        Sight::Present(resource),
+                    );
                 }
                 if reason == Reason::Created {
                     self.tell(reason, &format!("made {}", wanted.id)).await;
@@ -294,7 +336,11 @@ impl<'c, K: Kind> Session<'c, K> {
                 if error.class == Class::Lasting {
                     K::engine(&mut self.status).refused = Some(attempt);
                 }
-                let verb = if kind == OperationKind::Create { "create" } else { "update" };
+                let verb = if kind == OperationKind::Create {
+                    "create"
+                } else {
+                    "update"
+                };
                 Ok(Next::Rest(self.set_back(verb, &wanted.id, &error)))
             }
         }
@@ -304,7 +350,13 @@ impl<'c, K: Kind> Session<'c, K> {
         if !self.is_current().await? {
             return Ok(Next::Plan);
         }
-        if self.context.gate.enter(&id, &self.holder(), GATE_PATIENCE).await.is_err() {
+        if self
+            .context
+            .gate
+            .enter(&id, &self.holder(), GATE_PATIENCE)
+            .await
+            .is_err()
+        {
             return Ok(Next::Rest(busy(&id)));
         }
         let deleted = self.context.arm.delete(&id, api_version(&id)).await;
@@ -317,7 +369,8 @@ impl<'c, K: Kind> Session<'c, K> {
             }
             Ok(Written::Done(_)) => {
                 self.context.gate.leave(&self.holder());
-                self.sights.insert(Target::Resource(id), Timestamp::now(), Sight::Absent);
+                self.sights
+                    .insert(Target::Resource(id), Timestamp::now(), Sight::Absent);
                 Ok(Next::Plan)
             }
             Err(error) => {
@@ -335,7 +388,14 @@ impl<'c, K: Kind> Session<'c, K> {
         sent: Option<Applied>,
         attempt: Option<String>,
     ) -> Operation {
-        Operation { kind, resource_id: id.to_string(), url, started_at: self.fresh_from.to_string(), sent, attempt }
+        Operation {
+            kind,
+            resource_id: id.to_string(),
+            url,
+            started_at: self.fresh_from.to_string(),
+            sent,
+            attempt,
+        }
     }
 
     fn begin(&mut self, operation: Operation, id: &ArmId, retry_after: Option<Duration>) -> Next {
@@ -346,7 +406,12 @@ impl<'c, K: Kind> Session<'c, K> {
             OperationKind::Delete => (Reason::Deleting, "deleting"),
         };
         K::engine(&mut self.status).operation = Some(operation);
-        Next::Rest(Rest::new(State::Working, reason, format!("Azure is {work} {id}"), Wake::Poll { retry_after }))
+        Next::Rest(Rest::new(
+            State::Working,
+            reason,
+            format!("Azure is {work} {id}"),
+            Wake::Poll { retry_after },
+        ))
     }
 
     async fn forget(&mut self, id: &ArmId, farewell: Farewell) {
@@ -358,10 +423,18 @@ impl<'c, K: Kind> Session<'c, K> {
         match farewell {
             Farewell::Gone => self.tell(Reason::Deleted, &format!("{id} is gone from Azure")).await,
             Farewell::NotOurs => {
-                self.warn(Reason::LeftInPlace, &format!("{id} stays in Azure: it does not carry this object's owner mark")).await;
+                self.warn(
+                    Reason::LeftInPlace,
+                    &format!("{id} stays in Azure: it does not carry this object's owner mark"),
+                )
+                .await;
             }
             Farewell::Orphaned => {
-                self.tell(Reason::Orphaned, &format!("{id} stays in Azure, as the object's policies say")).await;
+                self.tell(
+                    Reason::Orphaned,
+                    &format!("{id} stays in Azure, as the object's policies say"),
+                )
+                .await;
             }
         }
     }
@@ -379,12 +452,22 @@ impl<'c, K: Kind> Session<'c, K> {
         if deleting {
             message.push_str("; deletionPolicy: Orphan releases the object and leaves Azure as it is");
         }
-        let refused_for_good = error.class == Class::Lasting && !deleting && K::engine(&mut self.status).refused.is_some();
+        let refused_for_good =
+            error.class == Class::Lasting && !deleting && K::engine(&mut self.status).refused.is_some();
         if refused_for_good {
             return Rest::new(State::Stalled, Reason::Refused, message, Wake::Resync);
         }
-        let wake = Wake::Backoff { class: error.class, retry_after: error.retry_after };
-        Rest::new(State::Waiting, reason_of(error.cause), message, wake)
+        let wake = Wake::Backoff {
+            class: error.class,
+            retry_after: error.retry_after,
+        };
+        // Waiting for one's turn is no failure.
+        let state = if error.cause == Cause::Busy {
+            State::Working
+        } else {
+            State::Waiting
+        };
+        Rest::new(state, reason_of(error.cause), message, wake)
     }
 
     /// Publishes where the object came to rest, and says when to look again.
@@ -402,11 +485,17 @@ impl<'c, K: Kind> Session<'c, K> {
     }
 
     /// Writes the status where it changed; true where the reason for being so is new.
-    async fn publish_rest(&mut self, rest: &Rest, wanted: Option<&[Wanted]>, only_if_unchanged: bool) -> Result<bool, Error> {
+    async fn publish_rest(
+        &mut self,
+        rest: &Rest,
+        wanted: Option<&[Wanted]>,
+        only_if_unchanged: bool,
+    ) -> Result<bool, Error> {
         let generation = self.object.meta().generation.unwrap_or_default();
         let deleting = self.deleting();
         if let Some(primary) = wanted.and_then(<[Wanted]>::first) {
-            self.object.publish(&self.context.world, primary, &self.sights, &mut self.status);
+            self.object
+                .publish(&self.context.world, primary, &self.sights, &mut self.status);
             let engine = K::engine(&mut self.status);
             engine.azure_name = Some(primary.id.name().to_owned());
             let owned = engine.resources.iter().any(|owned| same(owned, &primary.id));
@@ -432,7 +521,11 @@ impl<'c, K: Kind> Session<'c, K> {
             "status": self.status,
         });
         let parameters = PatchParams::apply(FIELD_MANAGER).force();
-        match self.api.patch_status(&self.object.name_any(), &parameters, &Patch::Apply(&patch)).await {
+        match self
+            .api
+            .patch_status(&self.object.name_any(), &parameters, &Patch::Apply(&patch))
+            .await
+        {
             Ok(object) => self.object = object,
             Err(kube::Error::Api(status)) if status.is_not_found() => return Ok(false),
             Err(error) => return Err(error.into()),
@@ -463,7 +556,10 @@ impl<'c, K: Kind> Session<'c, K> {
             Wake::Resync => Action::requeue(self.context.resync.mul_f64(0.9 + fastrand::f64() / 5.0)),
             Wake::After(pause) => Action::requeue(pause),
             Wake::Poll { retry_after } => {
-                let started = K::engine(&mut self.status).operation.as_ref().and_then(|op| op.started_at.parse::<Timestamp>().ok());
+                let started = K::engine(&mut self.status)
+                    .operation
+                    .as_ref()
+                    .and_then(|op| op.started_at.parse::<Timestamp>().ok());
                 let age = started.map_or(0, |started| Timestamp::now().duration_since(started).as_millis());
                 let age = Duration::from_millis(u64::try_from(age).unwrap_or_default());
                 // Half the age: few polls of what takes long, quick news of what does not.
@@ -484,7 +580,11 @@ impl<'c, K: Kind> Session<'c, K> {
             return Ok(true);
         }
         let name = self.object.name_any();
-        let current = self.api.get_opt(&name).await?.filter(|current| current.uid() == self.object.uid());
+        let current = self
+            .api
+            .get_opt(&name)
+            .await?
+            .filter(|current| current.uid() == self.object.uid());
         self.confirmed = true;
         match current {
             Some(current) if current.resource_version() == self.object.resource_version() => Ok(true),
@@ -500,7 +600,11 @@ impl<'c, K: Kind> Session<'c, K> {
 
     async fn set_finalizers(&mut self, finalizers: &[String]) -> Result<(), Error> {
         let patch = json!({"metadata": {"resourceVersion": self.object.resource_version(), "finalizers": finalizers}});
-        match self.api.patch(&self.object.name_any(), &PatchParams::default(), &Patch::Merge(&patch)).await {
+        match self
+            .api
+            .patch(&self.object.name_any(), &PatchParams::default(), &Patch::Merge(&patch))
+            .await
+        {
             Ok(object) => {
                 self.object = object;
                 self.confirmed = true;
@@ -513,7 +617,10 @@ impl<'c, K: Kind> Session<'c, K> {
 
     fn remember(&mut self, resource: OwnedResource) {
         let resources = &mut K::engine(&mut self.status).resources;
-        match resources.iter_mut().find(|owned| owned.id.eq_ignore_ascii_case(&resource.id)) {
+        match resources
+            .iter_mut()
+            .find(|owned| owned.id.eq_ignore_ascii_case(&resource.id))
+        {
             Some(owned) => *owned = resource,
             None => resources.push(resource),
         }
@@ -548,11 +655,6 @@ impl<'c, K: Kind> Session<'c, K> {
         self.object.uid().unwrap_or_default()
     }
 
-    fn mark(&self) -> String {
-        let namespace = self.object.namespace().unwrap_or_default();
-        ownership::mark(&self.context.cluster_id, &namespace, &self.object.name_any())
-    }
-
     fn retry_token(&self) -> String {
         let asked = self.object.annotations().get(RECONCILE_AT).map_or("", String::as_str);
         format!("{}/{asked}", env!("CARGO_PKG_VERSION"))
@@ -568,14 +670,23 @@ fn api_version(id: &ArmId) -> &'static str {
 }
 
 fn busy(id: &ArmId) -> Rest {
-    let message = format!("{} is being written to on behalf of another object; waiting for that to end", id.top_level());
-    Rest::new(State::Waiting, Reason::Busy, message, Wake::After(TAKEN))
+    let message = format!(
+        "{} is being written to on behalf of another object; waiting for that to end",
+        id.top_level()
+    );
+    Rest::new(State::Working, Reason::Busy, message, Wake::After(TAKEN))
 }
 
 /// FACT: a hub's `associatedWorkspaces` lists its project ids (ARM reference, section 3).
 fn associated(hub: &Value) -> String {
-    let ids = hub["properties"]["associatedWorkspaces"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    ids.map(|id| id.rsplit('/').next().unwrap_or(id)).collect::<Vec<_>>().join(", ")
+    let ids = hub["properties"]["associatedWorkspaces"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str);
+    ids.map(|id| id.rsplit('/').next().unwrap_or(id))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn reason_of(cause: Cause) -> Reason {
@@ -593,8 +704,12 @@ fn reason_of(cause: Cause) -> Reason {
 
 /// What an event would tell of the conditions: the same failure again is not news.
 fn told(conditions: &[k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition]) -> Vec<Option<(&str, &str)>> {
-    [ConditionType::Ready, ConditionType::Synced, ConditionType::ReferencesResolved]
-        .into_iter()
-        .map(|type_| find(conditions, type_).map(|condition| (condition.reason.as_str(), condition.message.as_str())))
-        .collect()
+    [
+        ConditionType::Ready,
+        ConditionType::Synced,
+        ConditionType::ReferencesResolved,
+    ]
+    .into_iter()
+    .map(|type_| find(conditions, type_).map(|condition| (condition.reason.as_str(), condition.message.as_str())))
+    .collect()
 }

@@ -258,24 +258,24 @@ fn identity(sent: &Value, existing: Option<&Value>, tenant: &str) -> Option<Valu
         identity["tenantId"] = json!(tenant);
     }
     if has("UserAssigned") {
-        let assigned: Map<String, Value> = sent["userAssignedIdentities"]
-            .as_object()
-            .into_iter()
-            .flatten()
-            .filter(|(_, value)| !value.is_null())
-            .map(|(id, _)| {
+        let before = existing.and_then(|it| it["userAssignedIdentities"].as_object());
+        let mut assigned = before.cloned().unwrap_or_default();
+        for (id, value) in sent["userAssignedIdentities"].as_object().into_iter().flatten() {
+            assigned.retain(|known, _| !known.eq_ignore_ascii_case(id));
+            // Null takes an identity away; one that is left out stays.
+            if !value.is_null() {
                 let guid = |what: &str| {
                     Uuid::new_v5(
                         &Uuid::NAMESPACE_OID,
                         format!("{what} of {}", id.to_lowercase()).as_bytes(),
                     )
                 };
-                (
+                assigned.insert(
                     id.clone(),
                     json!({"principalId": guid("principal"), "clientId": guid("client")}),
-                )
-            })
-            .collect();
+                );
+            }
+        }
         identity["userAssignedIdentities"] = Value::Object(assigned);
     }
     Some(identity)
@@ -337,6 +337,20 @@ mod tests {
             tags(&json!({"new": "3"}), Some(&existing)),
             json!({"__SYSTEM__a": "1", "new": "3"})
         );
+    }
+
+    #[test]
+    fn a_user_assigned_identity_is_taken_away_by_null_alone() {
+        let sent = json!({"type": "UserAssigned", "userAssignedIdentities": {"/a": {}, "/b": {}}});
+        let first = identity(&sent, None, "t").expect("an identity");
+        let change = json!({"type": "UserAssigned", "userAssignedIdentities": {"/A": null}});
+        let second = identity(&change, Some(&first), "t").expect("an identity");
+        let left: Vec<&String> = second["userAssignedIdentities"]
+            .as_object()
+            .expect("a map")
+            .keys()
+            .collect();
+        assert_eq!(left, ["/b"]);
     }
 
     #[test]

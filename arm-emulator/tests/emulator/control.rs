@@ -146,6 +146,7 @@ async fn secrets_stand_behind_their_own_path_and_can_drift() {
     let session = Session::start().await;
     session.accepted(&workspace("hub"), hub_body()).await;
     session.put(&connection(), keyed("s3cr3t")).await;
+    assert!(!format!("{:?}", session.emulator).contains("s3cr3t"));
     assert!(!session.control("GET", "resources", None).await.text.contains("s3cr3t"));
     let shown = session.control("GET", &format!("secrets{}", connection()), None).await;
     assert_eq!(shown.body(), json!({"keys": {"first": "s3cr3t"}}));

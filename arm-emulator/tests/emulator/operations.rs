@@ -9,7 +9,7 @@ use crate::session::{Session, config, hub_body, project_body, workspace};
 
 async fn slow() -> Session {
     let session = Session::start().await;
-    session.emulator.set_timings(Timings::all(Duration::from_secs(600)));
+    session.emulator.set_timings(Timings::all(Duration::from_mins(10)));
     session
 }
 
@@ -64,7 +64,7 @@ async fn the_signature_must_come_back_to_the_letter() {
 #[tokio::test]
 async fn both_urls_follow_the_clock() {
     let session = Session::start().await;
-    session.emulator.set_timings(Timings::all(Duration::from_millis(400)));
+    session.emulator.set_timings(Timings::all(Duration::from_millis(1500)));
     let hub = workspace("hub");
     let reply = session.put(&hub, hub_body()).await;
     let (status, location) = (reply.header("azure-asyncoperation"), reply.header("location"));
@@ -79,7 +79,7 @@ async fn both_urls_follow_the_clock() {
             .unwrap()
             .is_empty()
     );
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    tokio::time::sleep(Duration::from_millis(1600)).await;
     let done = session.url("GET", status, None).await;
     assert_eq!(done.body(), json!({"status": "Succeeded", "percentComplete": 100.0}));
     assert!(done.text.contains("100.0"));
@@ -95,7 +95,7 @@ async fn a_delete_ends_with_an_empty_200_at_its_location() {
     let session = Session::start().await;
     let hub = workspace("hub");
     session.accepted(&hub, hub_body()).await;
-    session.emulator.set_timings(Timings::all(Duration::from_millis(300)));
+    session.emulator.set_timings(Timings::all(Duration::from_secs(1)));
     let reply = session
         .arm(
             "DELETE",
@@ -107,7 +107,7 @@ async fn a_delete_ends_with_an_empty_200_at_its_location() {
         session.get(&hub).await.body()["properties"]["provisioningState"],
         "Deleting"
     );
-    tokio::time::sleep(Duration::from_millis(400)).await;
+    tokio::time::sleep(Duration::from_millis(1100)).await;
     let done = session.url("GET", reply.header("location"), None).await;
     assert_eq!((done.status, done.text.as_str()), (200, ""));
     assert_eq!(session.get(&hub).await.code(), "ResourceNotFound");
@@ -117,7 +117,7 @@ async fn a_delete_ends_with_an_empty_200_at_its_location() {
 async fn a_second_write_conflicts_while_an_operation_runs() {
     let session = Session::start().await;
     let (hub, project) = session.hub_and_project().await;
-    session.emulator.set_timings(Timings::all(Duration::from_secs(600)));
+    session.emulator.set_timings(Timings::all(Duration::from_mins(10)));
     session.accepted(&hub, hub_body()).await;
     let connection = json!({"properties": {"authType": "None", "category": "Git", "target": "t"}});
     for reply in [
@@ -145,7 +145,7 @@ async fn a_second_write_conflicts_while_an_operation_runs() {
 async fn siblings_conflict_unless_told_otherwise() {
     let session = Session::start().await;
     let (hub, project) = session.hub_and_project().await;
-    session.emulator.set_timings(Timings::all(Duration::from_secs(600)));
+    session.emulator.set_timings(Timings::all(Duration::from_mins(10)));
     session.accepted(&project, project_body(&hub)).await;
     let sibling = workspace("sibling");
     assert_eq!(session.put(&sibling, project_body(&hub)).await.status, 409);
@@ -162,7 +162,7 @@ async fn siblings_conflict_unless_told_otherwise() {
 async fn a_hub_whose_last_project_is_still_going_cannot_be_deleted() {
     let session = Session::start().await;
     let (hub, project) = session.hub_and_project().await;
-    session.emulator.set_timings(Timings::all(Duration::from_secs(600)));
+    session.emulator.set_timings(Timings::all(Duration::from_mins(10)));
     assert_eq!(session.arm("DELETE", &project, None).await.status, 202);
     let reply = session.arm("DELETE", &hub, None).await;
     assert_eq!(

@@ -78,7 +78,10 @@ impl Session {
         let reply = session
             .sign_in(&[("client_id", CLIENT), ("client_secret", SECRET)])
             .await;
-        session.token = reply.body()["access_token"].as_str().unwrap().to_owned();
+        reply.body()["access_token"]
+            .as_str()
+            .unwrap()
+            .clone_into(&mut session.token);
         session
     }
 

@@ -145,8 +145,8 @@ async fn each_flaw_of_an_assertion_has_its_own_refusal() {
 async fn an_unsigned_assertion_is_refused() {
     let signer = Signer::ec();
     let session = Session::with(federation(&signer)).await;
-    let signed = signer.sign(&claims());
-    let (unsigned, _) = signed.rsplit_once('.').unwrap();
+    let assertion = signer.sign(&claims());
+    let (unsigned, _) = assertion.rsplit_once('.').unwrap();
     assert_refused(
         &present(&session, FEDERATED, &format!("{unsigned}.")).await,
         401,

@@ -1,0 +1,141 @@
+//! A hub owns one workspace of kind `Hub`.
+
+use kube::ResourceExt as _;
+use serde_json::{Value, json};
+
+use super::workspace::{self, Facts};
+use super::world::World;
+use crate::api::conditions::Reason;
+use crate::api::policies::Policies;
+use crate::api::status::EngineStatus;
+use crate::api::{FoundryHub, FoundryHubStatus, FoundryProject};
+use crate::arm::ArmId;
+use crate::arm::resource_type::WORKSPACE;
+use crate::engine::{Kind, Sights, Unresolved, Wanted};
+
+/// How many projects a message names before it only counts them.
+const NAMED: usize = 5;
+
+impl Kind for FoundryHub {
+    type Status = FoundryHubStatus;
+    type World = World;
+
+    fn policies(&self) -> Policies {
+        Policies {
+            adoption: self.spec.adoption_policy,
+            deletion: self.spec.deletion_policy,
+            management: self.spec.management_policy,
+        }
+    }
+
+    fn status(&self) -> Option<&FoundryHubStatus> {
+        self.status.as_ref()
+    }
+
+    fn engine(status: &mut FoundryHubStatus) -> &mut EngineStatus {
+        &mut status.engine
+    }
+
+    fn mark(&self, world: &World) -> String {
+        world.mark(self)
+    }
+
+    fn resolve(&self, world: &World) -> Result<Vec<Wanted>, Unresolved> {
+        let id = match workspace::recorded(self.status.as_ref().map(|status| &status.engine)) {
+            Some(id) => id,
+            None => new_id(self, world)?,
+        };
+        Ok(vec![Wanted {
+            id,
+            type_: &WORKSPACE,
+            body: body(self, &world.mark(self)),
+            write_only: Value::Null,
+            secrets: Vec::new(),
+            adoption_forbidden: None,
+        }])
+    }
+
+    fn held_by(&self, world: &World) -> Option<String> {
+        let (namespace, name) = (self.namespace().unwrap_or_default(), self.name_any());
+        let mut projects: Vec<String> = world
+            .projects
+            .filter(|project| exists_in(project, &namespace, &name))
+            .iter()
+            .map(|project| format!("{}/{}", project.namespace().unwrap_or_default(), project.name_any()))
+            .collect();
+        projects.sort();
+        let more = projects.len().saturating_sub(NAMED);
+        projects.truncate(NAMED);
+        let others = if more > 0 {
+            format!(" and {more} more")
+        } else {
+            String::new()
+        };
+        (!projects.is_empty()).then(|| {
+            format!(
+                "the hub has projects: FoundryProject {}{others}; delete them, or set deletionPolicy: Orphan to let the hub go and leave it in Azure",
+                projects.join(", ")
+            )
+        })
+    }
+
+    fn publish(&self, world: &World, primary: &Wanted, sights: &Sights, status: &mut FoundryHubStatus) {
+        let Some(facts) = sights.resource(&primary.id).and_then(Facts::read) else {
+            return;
+        };
+        status.workspace_id = facts.workspace_id.map(str::to_owned);
+        status.principal_id = facts.principal_id.map(str::to_owned);
+        status.storage_account = facts.storage_account.map(str::to_owned);
+        status.studio_url = Some(facts.studio_url(world.studio, "managementCenter/hub/overview", &primary.id));
+    }
+}
+
+/// Whether the project has, or is about to have, a workspace in the hub.
+fn exists_in(project: &FoundryProject, namespace: &str, name: &str) -> bool {
+    project.hub_namespace() == namespace
+        && project.spec.hub_ref.name == name
+        && project
+            .status
+            .as_ref()
+            .is_some_and(|status| !status.engine.resources.is_empty())
+}
+
+fn new_id(hub: &FoundryHub, world: &World) -> Result<ArmId, Unresolved> {
+    let subscription = hub
+        .spec
+        .subscription_id
+        .as_ref()
+        .or(world.subscription_id.as_ref())
+        .ok_or_else(|| {
+            Unresolved::new(
+                Reason::SubscriptionUnknown,
+                "no subscription: the spec names none and the operator runs without --subscription-id",
+            )
+        })?;
+    let name = hub.spec.azure_name.clone().unwrap_or_else(|| hub.name_any());
+    ArmId::workspace(subscription, &hub.spec.resource_group, &name).map_err(|error| workspace::invalid(&error))
+}
+
+/// The managed fields of a hub (ARM reference, section 3).
+fn body(hub: &FoundryHub, mark: &str) -> Value {
+    let spec = &hub.spec;
+    let mut body = json!({
+        "kind": "Hub",
+        "location": spec.location,
+        "tags": workspace::tags(&spec.tags, mark),
+        "properties": {
+            "storageAccount": spec.storage_account.resource_id,
+            "keyVault": spec.key_vault.resource_id,
+        },
+    });
+    workspace::set_identity(&mut body, &spec.identity);
+    workspace::set_property(&mut body, "friendlyName", spec.friendly_name.as_ref());
+    workspace::set_property(&mut body, "description", spec.description.as_ref());
+    let registry = spec.container_registry.as_ref().map(|registry| &registry.resource_id);
+    workspace::set_property(&mut body, "containerRegistry", registry);
+    let insights = spec.application_insights.as_ref().map(|insights| &insights.resource_id);
+    workspace::set_property(&mut body, "applicationInsights", insights);
+    workspace::set_property(&mut body, "publicNetworkAccess", spec.public_network_access.as_ref());
+    workspace::set_property(&mut body, "managedNetwork", spec.managed_network.as_ref());
+    body
+}

@@ -1,0 +1,114 @@
+//! What hubs and projects have in common: both are workspaces.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use crate::api::conditions::{ConditionType, Reason, find};
+use crate::api::references::{Identity, IdentityType};
+use crate::api::status::EngineStatus;
+use crate::arm::ArmId;
+use crate::arm::id::InvalidArmId;
+use crate::engine::ownership::OWNER_KEY;
+use crate::engine::{Unresolved, body};
+
+/// The tags of a workspace with its owner mark.
+pub(super) fn tags(tags: &BTreeMap<String, String>, mark: &str) -> Value {
+    let mut tags: Map<String, Value> = tags
+        .iter()
+        .map(|(key, value)| (key.clone(), Value::from(value.as_str())))
+        .collect();
+    tags.insert(OWNER_KEY.to_owned(), Value::from(mark));
+    Value::Object(tags)
+}
+
+/// Puts the identity into a body, with the one that is primary where the workspace has none of its own.
+pub(super) fn set_identity(workspace: &mut Value, identity: &Identity) {
+    let mut written = json!({"type": identity.type_});
+    if let Some(primary) = identity.user_assigned_identities.first() {
+        let ids = identity
+            .user_assigned_identities
+            .iter()
+            .map(|id| (id.clone(), json!({})))
+            .collect();
+        written["userAssignedIdentities"] = Value::Object(ids);
+        if identity.type_ == IdentityType::UserAssigned {
+            workspace["properties"]["primaryUserAssignedIdentity"] = Value::from(primary.as_str());
+        }
+    }
+    workspace["identity"] = written;
+}
+
+/// Sets a property where the spec mentions it.
+pub(super) fn set_property<T: serde::Serialize>(workspace: &mut Value, name: &str, value: Option<&T>) {
+    if let Some(value) = value {
+        body::set(workspace, &format!("/properties/{name}"), json!(value));
+    }
+}
+
+/// The workspace that the object is known to have. It stays the object's whatever becomes of defaults and references:
+/// another id would mean to delete one workspace, with all that is in it, and make another.
+pub(super) fn recorded(engine: Option<&EngineStatus>) -> Option<ArmId> {
+    let id = engine?.resources.first().map(|owned| owned.id.as_str())?;
+    ArmId::parse(id).ok().filter(|id| id.top_level() == *id)
+}
+
+/// A name that the API server should have refused.
+pub(super) fn invalid(error: &InvalidArmId) -> Unresolved {
+    Unresolved::new(Reason::Refused, format!("{error}: mend the names in the spec"))
+}
+
+/// What a workspace tells once it is there.
+pub(super) struct Facts<'a> {
+    pub(super) workspace_id: Option<&'a str>,
+    pub(super) principal_id: Option<&'a str>,
+    pub(super) storage_account: Option<&'a str>,
+    tenant_id: Option<&'a str>,
+}
+
+impl<'a> Facts<'a> {
+    /// `None` while Azure still makes it: what it says then is not final.
+    pub(super) fn read(workspace: &'a Value) -> Option<Self> {
+        let properties = &workspace["properties"];
+        if !matches!(
+            properties["provisioningState"].as_str(),
+            Some("Succeeded" | "Updating") | None
+        ) {
+            return None;
+        }
+        let text = |value: &'a Value| value.as_str().filter(|text| !text.is_empty());
+        Some(Self {
+            workspace_id: text(&properties["workspaceId"]),
+            principal_id: text(&workspace["identity"]["principalId"]),
+            storage_account: text(&properties["storageAccount"]),
+            tenant_id: text(&properties["tenantId"]).or_else(|| text(&workspace["identity"]["tenantId"])),
+        })
+    }
+
+    /// Where people open the workspace in a browser.
+    pub(super) fn studio_url(&self, studio: &str, page: &str, id: &ArmId) -> String {
+        let tenant = self
+            .tenant_id
+            .map(|tenant| format!("&tid={tenant}"))
+            .unwrap_or_default();
+        format!("{studio}/{page}?wsid={id}{tenant}")
+    }
+}
+
+/// The ARM id of a workspace that others can build on: it has been made, and nothing has taken it away.
+pub(super) fn usable(status: Option<(&EngineStatus, Option<&str>)>) -> Result<ArmId, String> {
+    let Some((engine, workspace_id)) = status else {
+        return Err("nothing is known of it yet".to_owned());
+    };
+    let id = engine.resource_id.as_deref().and_then(|id| ArmId::parse(id).ok());
+    match (id, workspace_id) {
+        (Some(id), Some(_)) => Ok(id),
+        _ => {
+            let ready = find(&engine.conditions, ConditionType::Ready);
+            Err(ready.map_or_else(
+                || "nothing is known of it yet".to_owned(),
+                |ready| format!("{}: {}", ready.reason, ready.message),
+            ))
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! The three controllers, and who has to look again when something else changes.
+
+use std::hash::Hash;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::{BoxFuture, join_all};
+use futures::stream::{BoxStream, SelectAll};
+use futures::{FutureExt as _, Stream, StreamExt as _};
+use k8s_openapi::api::core::v1::{Namespace, Secret};
+use kube::core::PartialObjectMeta;
+use kube::runtime::controller::{self, Controller};
+use kube::runtime::events::Recorder;
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::{Client, Resource as _, ResourceExt as _};
+use tokio_util::sync::CancellationToken;
+
+use super::watches::{Change, Scope, Watchable, Watched, Watches, where_changed};
+use crate::api::conditions::{ConditionType, find};
+use crate::api::status::EngineStatus;
+use crate::api::{FoundryConnection, FoundryHub, FoundryProject, RECONCILE_AT};
+use crate::arm::{self, WriteGate};
+use crate::engine::backoff::Failures;
+use crate::engine::{Context, Kind, driver};
+use crate::kinds::World;
+
+/// How many objects of a kind are worked on at once. They mostly wait for answers.
+const CONCURRENCY: u16 = 64;
+/// How long what is under way may take to end once the operator is told to stop.
+const FAREWELL: Duration = Duration::from_secs(10);
+
+/// What all controllers have in common.
+#[derive(Clone)]
+pub(super) struct Shared {
+    pub(super) client: Client,
+    pub(super) arm: Arc<arm::Client>,
+    pub(super) gate: Arc<WriteGate>,
+    pub(super) world: Arc<World>,
+    pub(super) recorder: Recorder,
+    pub(super) resync: Duration,
+    pub(super) poll: Duration,
+    pub(super) stop: CancellationToken,
+}
+
+/// Runs until told to stop, or a little longer for what is under way.
+pub(super) async fn run(watches: &Watches, shared: &Shared) {
+    let world = &shared.world;
+    let hubs = control(&watches.hubs, shared, || {
+        let world = world.clone();
+        vec![refs(
+            where_changed(watches.projects.changes(), holds_hub),
+            move |project| deleting_hub(&world, project),
+        )]
+    });
+    let projects = control(&watches.projects, shared, || {
+        let (of_hub, of_namespace) = (world.clone(), world.clone());
+        vec![
+            refs(where_changed(watches.hubs.changes(), matters_of_hub), move |hub| {
+                projects_of(&of_hub, hub)
+            }),
+            refs(where_changed(watches.namespaces.changes(), labels), move |namespace| {
+                projects_in(&of_namespace, namespace)
+            }),
+        ]
+    });
+    let connections = watches.connections.catalog();
+    let connections = control(&watches.connections, shared, || {
+        let (of_hub, of_project, of_secret) = (connections.clone(), connections.clone(), connections.clone());
+        let having = |has: &dyn Fn(&FoundryConnection) -> bool, all: &crate::kinds::Catalog<FoundryConnection>| {
+            all.filter(has)
+                .iter()
+                .map(|connection| ObjectRef::from_obj(connection.as_ref()))
+                .collect::<Vec<_>>()
+        };
+        vec![
+            refs(
+                where_changed(watches.hubs.changes(), matters_of_hub),
+                move |hub: &FoundryHub| {
+                    let named = |c: &FoundryConnection| {
+                        c.spec
+                            .hub_ref
+                            .as_ref()
+                            .is_some_and(|hub_ref| hub_ref.name == hub.name_any())
+                    };
+                    having(&|c| c.namespace() == hub.namespace() && named(c), &of_hub)
+                },
+            ),
+            refs(
+                where_changed(watches.projects.changes(), matters_of_project),
+                move |project: &FoundryProject| {
+                    let named = |c: &FoundryConnection| {
+                        c.spec
+                            .project_ref
+                            .as_ref()
+                            .is_some_and(|r| r.name == project.name_any())
+                    };
+                    having(&|c| c.namespace() == project.namespace() && named(c), &of_project)
+                },
+            ),
+            refs(
+                where_changed(watches.secrets.changes(), version),
+                move |secret: &PartialObjectMeta<Secret>| {
+                    let names = |c: &FoundryConnection| {
+                        c.spec
+                            .credentials
+                            .as_ref()
+                            .is_some_and(|all| all.names_secret(&secret.name_any()))
+                    };
+                    having(&|c| c.namespace() == secret.namespace() && names(c), &of_secret)
+                },
+            ),
+        ]
+    });
+    let all = async {
+        // Before every cache is filled, a hub that is not in one may still exist.
+        watches.all_listed().await;
+        tracing::info!("every cache is filled; reconciling");
+        join_all(hubs.into_iter().chain(projects).chain(connections)).await;
+    };
+    let late = async {
+        shared.stop.cancelled().await;
+        tokio::time::sleep(FAREWELL).await;
+        tracing::warn!("stopped before everything under way had ended; it is resumed at the next start");
+    };
+    tokio::select! {
+        _ = all => {}
+        () = late => {}
+    }
+}
+
+/// One controller for each scope of a kind. `triggers` gives, for each of them, who has to look again when others change.
+fn control<K: Kind<World = World> + Watchable>(
+    watched: &Watched<K>,
+    shared: &Shared,
+    triggers: impl Fn() -> Vec<BoxStream<'static, ObjectRef<K>>>,
+) -> Vec<BoxFuture<'static, ()>> {
+    let context = Arc::new(Context {
+        client: shared.client.clone(),
+        arm: shared.arm.clone(),
+        gate: shared.gate.clone(),
+        world: shared.world.clone(),
+        recorder: shared.recorder.clone(),
+        resync: shared.resync,
+        poll: shared.poll,
+        failures: Failures::default(),
+    });
+    let one = |(scope, store): (&Scope, &Store<K>)| {
+        let in_scope =
+            |scope: Scope| move |namespace: Option<&str>| scope.as_deref().is_none_or(|scope| Some(scope) == namespace);
+        let (own, others) = (in_scope(scope.clone()), in_scope(scope.clone()));
+        let changed = where_changed(watched.changes(), asks_for_reconcile)
+            .filter(move |change| std::future::ready(!change.deleted && own(change.object.namespace().as_deref())))
+            .map(|change| change.object);
+        let triggered: SelectAll<_> = triggers().into_iter().collect();
+        let triggered = triggered.filter(move |object| std::future::ready(others(object.namespace.as_deref())));
+        Controller::for_shared_stream(changed, store.clone())
+            .with_config(controller::Config::default().concurrency(CONCURRENCY))
+            .reconcile_on(triggered)
+            .graceful_shutdown_on(shared.stop.clone().cancelled_owned())
+            .run(driver::reconcile, driver::on_error, context.clone())
+            .for_each(|outcome| async {
+                // What a reconcile could not do is told where it happened; what is left is an object that has gone.
+                if let Err(error) = outcome {
+                    tracing::debug!(kind = %K::kind(&()), %error, "not reconciled");
+                }
+            })
+            .boxed()
+    };
+    watched.scopes.iter().map(one).collect()
+}
+
+fn refs<K: Watchable, T: Watchable, I: IntoIterator<Item = ObjectRef<T>>>(
+    changes: impl Stream<Item = Change<K>> + Send + 'static,
+    concerns: impl Fn(&K) -> I + Send + 'static,
+) -> BoxStream<'static, ObjectRef<T>>
+where
+    I::IntoIter: Send + 'static,
+{
+    changes
+        .flat_map(move |change| futures::stream::iter(concerns(&change.object)))
+        .boxed()
+}
+
+/// An object's own changes that ask for a reconcile: not those that the operator makes itself.
+fn asks_for_reconcile<K: Watchable>(object: &K) -> impl Hash + use<K> {
+    let meta = object.meta();
+    (
+        meta.generation,
+        meta.deletion_timestamp.is_some(),
+        object.annotations().get(RECONCILE_AT).cloned(),
+    )
+}
+
+/// What of a hub matters to its projects and connections.
+fn matters_of_hub(hub: &FoundryHub) -> impl Hash + use<> {
+    let status = hub.status.as_ref();
+    (
+        hub.meta().deletion_timestamp.is_some(),
+        serde_json::to_string(&hub.spec.allowed_projects).unwrap_or_default(),
+        status.map(|status| existence(&status.engine, status.workspace_id.as_ref())),
+    )
+}
+
+/// What of a project matters to its connections.
+fn matters_of_project(project: &FoundryProject) -> impl Hash + use<> {
+    let status = project.status.as_ref();
+    let references = status.and_then(|status| find(&status.engine.conditions, ConditionType::ReferencesResolved));
+    (
+        project.meta().deletion_timestamp.is_some(),
+        references.map(|references| references.status.clone()),
+        status.map(|status| existence(&status.engine, status.workspace_id.as_ref())),
+    )
+}
+
+/// Whether a workspace is there; and as long as it is not, why.
+fn existence(engine: &EngineStatus, workspace_id: Option<&String>) -> impl Hash + use<> {
+    let why = find(&engine.conditions, ConditionType::Ready).map(|ready| ready.reason.clone());
+    (
+        engine.resource_id.clone(),
+        workspace_id.cloned(),
+        why.filter(|_| workspace_id.is_none()),
+    )
+}
+
+/// What of a project matters to a hub that waits to be deleted.
+fn holds_hub(project: &FoundryProject) -> impl Hash + use<> {
+    project
+        .status
+        .as_ref()
+        .is_some_and(|status| !status.engine.resources.is_empty())
+}
+
+fn deleting_hub(world: &World, project: &FoundryProject) -> Option<ObjectRef<FoundryHub>> {
+    let hub = world.hubs.get(&project.hub_namespace(), &project.spec.hub_ref.name)?;
+    hub.meta()
+        .deletion_timestamp
+        .is_some()
+        .then(|| ObjectRef::from_obj(hub.as_ref()))
+}
+
+fn projects_of(world: &World, hub: &FoundryHub) -> Vec<ObjectRef<FoundryProject>> {
+    let (namespace, name) = (hub.namespace().unwrap_or_default(), hub.name_any());
+    let projects = world
+        .projects
+        .filter(|project| project.hub_namespace() == namespace && project.spec.hub_ref.name == name);
+    projects
+        .iter()
+        .map(|project| ObjectRef::from_obj(project.as_ref()))
+        .collect()
+}
+
+fn projects_in(world: &World, namespace: &PartialObjectMeta<Namespace>) -> Vec<ObjectRef<FoundryProject>> {
+    let projects = world
+        .projects
+        .filter(|project| project.namespace().as_deref() == Some(namespace.name_any().as_str()));
+    projects
+        .iter()
+        .map(|project| ObjectRef::from_obj(project.as_ref()))
+        .collect()
+}
+
+fn labels(namespace: &PartialObjectMeta<Namespace>) -> impl Hash + use<> {
+    namespace.labels().clone()
+}
+
+fn version(secret: &PartialObjectMeta<Secret>) -> impl Hash + use<> {
+    secret.resource_version()
+}

@@ -1,0 +1,139 @@
+//! Wiring: what the operator is told at its start, what it watches, and what runs until it is told to stop.
+
+pub mod cloud;
+mod controllers;
+pub mod options;
+mod telemetry;
+mod watches;
+
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::Namespace;
+use kube::runtime::events::{Recorder, Reporter};
+use kube::{Api, Client, ResourceExt as _};
+use tokio_util::sync::CancellationToken;
+
+use crate::arm::{self, WriteGate, credential};
+use crate::kinds::World;
+pub use options::Options;
+use watches::Watches;
+
+/// What ends the operator before or while it runs.
+pub type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Runs the operator until SIGTERM or Ctrl-C.
+///
+/// # Errors
+/// Where the options do not fit together, a file cannot be read, or the API server cannot be reached at the start.
+pub fn run(options: Options) -> Result<(), Failure> {
+    telemetry::init(options.log_format, options.log_level);
+    // Two crates of the tree bring a TLS provider of their own; one has to be chosen before the first connection.
+    rustls::crypto::aws_lc_rs::default_provider()
+        .install_default()
+        .map_err(|_| "another TLS provider is installed already")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(operate(options))
+}
+
+async fn operate(options: Options) -> Result<(), Failure> {
+    let arm = Arc::new(arm_client(&options).await?);
+    let client = Client::try_default().await?;
+    let cluster_id = match &options.cluster_id {
+        Some(id) => id.clone(),
+        None => own_cluster_id(&client).await?,
+    };
+    let stop = CancellationToken::new();
+    tokio::spawn(cancel_on_signal(stop.clone()));
+
+    let (watches, sources) = Watches::begin(&client, &options.watch_namespaces);
+    let world = Arc::new(World {
+        hubs: watches.hubs.catalog(),
+        projects: watches.projects.catalog(),
+        namespaces: watches.namespaces.catalog(),
+        secrets: watches.secrets.catalog(),
+        cluster_id: cluster_id.clone(),
+        subscription_id: options.subscription_id.clone(),
+        studio: options.cloud()?.studio,
+    });
+    let shared = controllers::Shared {
+        recorder: Recorder::new(
+            client.clone(),
+            Reporter {
+                controller: "foundry-operator".into(),
+                instance: None,
+            },
+        ),
+        client,
+        arm,
+        gate: Arc::new(WriteGate::default()),
+        world,
+        resync: options.resync,
+        poll: options.poll_interval,
+        stop: stop.clone(),
+    };
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        cluster_id,
+        endpoint = options.cloud()?.arm_endpoint,
+        namespaces = if options.watch_namespaces.is_empty() {
+            "all".to_owned()
+        } else {
+            options.watch_namespaces.join(",")
+        },
+        "foundry-operator runs"
+    );
+    tokio::select! {
+        () = controllers::run(&watches, &shared) => {}
+        () = sources => {}
+    }
+    tracing::info!("foundry-operator has stopped");
+    Ok(())
+}
+
+async fn arm_client(options: &Options) -> Result<arm::Client, Failure> {
+    let cloud = options.cloud()?;
+    let bundle = match &options.ca_bundle {
+        Some(file) => Some(
+            tokio::fs::read(file)
+                .await
+                .map_err(|error| format!("--ca-bundle {}: {error}", file.display()))?,
+        ),
+        None => None,
+    };
+    let http = credential::http_client(bundle.as_deref()).map_err(|error| format!("--ca-bundle: {error}"))?;
+    let credential = credential::credential(&options.sign_in()?, &cloud, http.clone())
+        .map_err(|error| format!("--credential {}: {error}", options.credential))?;
+    let endpoint = cloud
+        .arm_endpoint
+        .parse()
+        .map_err(|error| format!("--arm-endpoint {}: {error}", cloud.arm_endpoint))?;
+    Ok(arm::Client::new(http, endpoint, &cloud.arm_audience, credential))
+}
+
+/// The uid of `kube-system` is as good as a name of the cluster: it lives as long, and no other cluster has it.
+async fn own_cluster_id(client: &Client) -> Result<String, Failure> {
+    let namespace = Api::<Namespace>::all(client.clone()).get("kube-system").await.map_err(|error| {
+        format!("the uid of kube-system, which names this cluster in owner marks, could not be read (or set --cluster-id): {error}")
+    })?;
+    Ok(namespace.uid().ok_or("kube-system has no uid")?)
+}
+
+async fn cancel_on_signal(stop: CancellationToken) {
+    let terminated = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            Err(error) => {
+                tracing::error!(%error, "SIGTERM cannot be waited for");
+                std::future::pending().await
+            }
+        }
+    };
+    tokio::select! {
+        () = terminated => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+    tracing::info!("stopping; what Azure is doing goes on and is resumed at the next start");
+    stop.cancel();
+}

@@ -1,0 +1,306 @@
+//! What is watched: one watch for each kind and namespace, whose changes everybody hears who has to act on them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Debug;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
+use futures::future::{BoxFuture, join_all};
+use futures::{FutureExt as _, Stream, StreamExt as _};
+use k8s_openapi::api::core::v1::{Namespace, Secret};
+use kube::core::PartialObjectMeta;
+use kube::runtime::reflector::{ObjectRef, Store, store};
+use kube::runtime::{WatchStreamExt as _, watcher};
+use kube::{Api, Client, Resource};
+use serde::de::DeserializeOwned;
+
+use crate::api::{FoundryConnection, FoundryHub, FoundryProject};
+use crate::kinds::Catalog;
+
+/// A namespace, or `None` for the whole cluster.
+pub(super) type Scope = Option<String>;
+
+/// A change of an object: as it is now, or as it last was.
+#[derive(Debug)]
+pub(super) struct Change<K> {
+    pub(super) object: Arc<K>,
+    pub(super) deleted: bool,
+}
+
+impl<K> Clone for Change<K> {
+    fn clone(&self) -> Self {
+        Self {
+            object: self.object.clone(),
+            deleted: self.deleted,
+        }
+    }
+}
+
+/// An object that can be watched.
+pub(super) trait Watchable:
+    Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static
+{
+}
+impl<K> Watchable for K where K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static {}
+
+type Listeners<K> = Arc<Mutex<Vec<UnboundedSender<Change<K>>>>>;
+
+/// The watched objects of a kind.
+pub(super) struct Watched<K: Watchable> {
+    pub(super) scopes: BTreeMap<Scope, Store<K>>,
+    listeners: Listeners<K>,
+}
+
+impl<K: Watchable> Watched<K> {
+    pub(super) fn catalog(&self) -> Catalog<K> {
+        Catalog::new(self.scopes.clone())
+    }
+
+    /// Every change from now on, in all scopes. Listeners only queue what they hear, so the channel stays short.
+    pub(super) fn changes(&self) -> UnboundedReceiver<Change<K>> {
+        let (sender, receiver) = unbounded();
+        self.listeners
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(sender);
+        receiver
+    }
+
+    fn all_listed(&self) -> BoxFuture<'static, ()> {
+        let stores: Vec<Store<K>> = self.scopes.values().cloned().collect();
+        async move {
+            for store in stores {
+                // The writer lives as long as the watch: it cannot have been dropped.
+                let _ = store.wait_until_ready().await;
+            }
+        }
+        .boxed()
+    }
+}
+
+/// Everything that is watched.
+pub(super) struct Watches {
+    pub(super) hubs: Watched<FoundryHub>,
+    pub(super) projects: Watched<FoundryProject>,
+    pub(super) connections: Watched<FoundryConnection>,
+    pub(super) secrets: Watched<PartialObjectMeta<Secret>>,
+    pub(super) namespaces: Watched<PartialObjectMeta<Namespace>>,
+}
+
+impl Watches {
+    /// What has to run for anything to be seen comes with it.
+    pub(super) fn begin(client: &Client, namespaces: &[String]) -> (Self, BoxFuture<'static, ()>) {
+        let mut sources = Vec::new();
+        let watches = Self {
+            hubs: in_namespaces(client, namespaces, &mut sources),
+            projects: in_namespaces(client, namespaces, &mut sources),
+            connections: in_namespaces(client, namespaces, &mut sources),
+            secrets: in_namespaces(client, namespaces, &mut sources),
+            namespaces: watch(BTreeMap::from([(None, Api::all(client.clone()))]), &mut sources),
+        };
+        (watches, join_all(sources).map(|_| ()).boxed())
+    }
+
+    /// Ends when every cache has been filled: before that, what is not in one may still exist.
+    pub(super) fn all_listed(&self) -> BoxFuture<'static, ()> {
+        let listed = [
+            self.hubs.all_listed(),
+            self.projects.all_listed(),
+            self.connections.all_listed(),
+            self.secrets.all_listed(),
+            self.namespaces.all_listed(),
+        ];
+        join_all(listed).map(|_| ()).boxed()
+    }
+}
+
+fn in_namespaces<K>(client: &Client, namespaces: &[String], sources: &mut Vec<BoxFuture<'static, ()>>) -> Watched<K>
+where
+    K: Watchable + Resource<Scope = kube::core::NamespaceResourceScope>,
+{
+    let apis = match namespaces {
+        [] => BTreeMap::from([(None, Api::all(client.clone()))]),
+        some => some
+            .iter()
+            .map(|name| (Some(name.clone()), Api::namespaced(client.clone(), name)))
+            .collect(),
+    };
+    watch(apis, sources)
+}
+
+fn watch<K: Watchable>(apis: BTreeMap<Scope, Api<K>>, sources: &mut Vec<BoxFuture<'static, ()>>) -> Watched<K> {
+    let listeners = Listeners::default();
+    let mut scopes = BTreeMap::new();
+    for (scope, api) in apis {
+        let (reader, writer) = store();
+        let events = watcher(api, watcher::Config::default())
+            .default_backoff()
+            .reflect(writer);
+        sources.push(spread(events, reader.clone(), listeners.clone()).boxed());
+        scopes.insert(scope, reader);
+    }
+    Watched { scopes, listeners }
+}
+
+/// Tells every listener of every change. After a watch was interrupted, what happened meanwhile is told too, and only that.
+async fn spread<K: Watchable>(
+    events: impl Stream<Item = watcher::Result<watcher::Event<K>>>,
+    reader: Store<K>,
+    listeners: Listeners<K>,
+) {
+    let mut known: HashMap<ObjectRef<K>, Arc<K>> = HashMap::new();
+    let mut events = std::pin::pin!(events);
+    while let Some(event) = events.next().await {
+        let changes = match event {
+            Ok(event) => changes(event, &reader, &mut known),
+            Err(error) => {
+                tracing::warn!(%error, "the watch on {} was interrupted and is taken up again", K::plural(&()));
+                continue;
+            }
+        };
+        let listeners = listeners.lock().unwrap_or_else(PoisonError::into_inner);
+        for change in changes {
+            for listener in listeners.iter() {
+                // A listener that has gone is one whose controller has stopped.
+                let _ = listener.unbounded_send(change.clone());
+            }
+        }
+    }
+}
+
+fn changes<K: Watchable>(
+    event: watcher::Event<K>,
+    reader: &Store<K>,
+    known: &mut HashMap<ObjectRef<K>, Arc<K>>,
+) -> Vec<Change<K>> {
+    match event {
+        watcher::Event::Apply(object) => {
+            let object = Arc::new(object);
+            known.insert(ObjectRef::from_obj(object.as_ref()), object.clone());
+            vec![Change { object, deleted: false }]
+        }
+        watcher::Event::Delete(object) => {
+            known.remove(&ObjectRef::from_obj(&object));
+            vec![Change {
+                object: Arc::new(object),
+                deleted: true,
+            }]
+        }
+        watcher::Event::Init | watcher::Event::InitApply(_) => Vec::new(),
+        watcher::Event::InitDone => {
+            let now: HashMap<_, _> = reader
+                .state()
+                .into_iter()
+                .map(|o| (ObjectRef::from_obj(o.as_ref()), o))
+                .collect();
+            let before = std::mem::replace(known, now);
+            let version = |object: &Arc<K>| (object.meta().uid.clone(), object.meta().resource_version.clone());
+            let gone = before
+                .iter()
+                .filter(|(key, _)| !known.contains_key(key))
+                .map(|(_, object)| (object, true));
+            let other = known
+                .iter()
+                .filter(|(key, object)| before.get(key).is_none_or(|old| version(old) != version(object)))
+                .map(|(_, object)| (object, false));
+            gone.chain(other)
+                .map(|(object, deleted)| Change {
+                    object: object.clone(),
+                    deleted,
+                })
+                .collect()
+        }
+    }
+}
+
+/// Passes on only changes in what matters to the listener.
+pub(super) fn where_changed<K, M>(
+    changes: impl Stream<Item = Change<K>> + Send + 'static,
+    matters: impl Fn(&K) -> M + Send + 'static,
+) -> impl Stream<Item = Change<K>> + Send + 'static
+where
+    K: Watchable,
+    M: Hash,
+{
+    let mut known: HashMap<ObjectRef<K>, u64> = HashMap::new();
+    changes.filter(move |change| {
+        let key = ObjectRef::from_obj(change.object.as_ref());
+        let passes = if change.deleted {
+            known.remove(&key);
+            true
+        } else {
+            let mut hasher = DefaultHasher::new();
+            (change.object.meta().uid.as_ref(), matters(&change.object)).hash(&mut hasher);
+            let hash = hasher.finish();
+            known.insert(key, hash) != Some(hash)
+        };
+        std::future::ready(passes)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::core::v1::ConfigMap;
+
+    use super::*;
+
+    fn object(name: &str, version: &str) -> ConfigMap {
+        let mut object = ConfigMap::default();
+        object.metadata.name = Some(name.to_owned());
+        object.metadata.resource_version = Some(version.to_owned());
+        object
+    }
+
+    fn told(changes: &[Change<ConfigMap>]) -> Vec<(String, bool)> {
+        let mut told: Vec<_> = changes
+            .iter()
+            .map(|change| (change.object.metadata.name.clone().unwrap(), change.deleted))
+            .collect();
+        told.sort();
+        told
+    }
+
+    #[test]
+    fn after_an_interruption_only_what_changed_meanwhile_is_told() {
+        let (reader, mut writer) = store();
+        let mut known = HashMap::new();
+        let mut list = |objects: &[ConfigMap], known: &mut HashMap<_, _>| {
+            let listed = objects.iter().cloned().map(watcher::Event::InitApply);
+            for event in std::iter::once(watcher::Event::Init)
+                .chain(listed)
+                .chain([watcher::Event::InitDone])
+            {
+                writer.apply_watcher_event(&event);
+                if matches!(event, watcher::Event::InitDone) {
+                    return changes(event, &reader, known);
+                }
+            }
+            Vec::new()
+        };
+        let first = list(
+            &[object("same", "1"), object("changed", "1"), object("gone", "1")],
+            &mut known,
+        );
+        assert_eq!(first.len(), 3);
+        let second = list(
+            &[object("same", "1"), object("changed", "2"), object("new", "3")],
+            &mut known,
+        );
+        let expected = [("changed", false), ("gone", true), ("new", false)].map(|(name, gone)| (name.to_owned(), gone));
+        assert_eq!(told(&second), expected);
+    }
+
+    #[tokio::test]
+    async fn only_what_matters_is_passed_on() {
+        let change = |version: &str, deleted| Change {
+            object: Arc::new(object("a", version)),
+            deleted,
+        };
+        let all = futures::stream::iter([change("1", false), change("2", false), change("2", true)]);
+        let passed: Vec<_> = where_changed(all, |object| object.metadata.name.clone())
+            .collect()
+            .await;
+        assert_eq!(told(&passed), [("a".to_owned(), false), ("a".to_owned(), true)]);
+    }
+}

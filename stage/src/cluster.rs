@@ -1,0 +1,118 @@
+//! The cluster.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use control_plane::{ControlPlane, Options};
+use serde_json::Value;
+
+use crate::{Failure, OPERATOR_ACCOUNT, OPERATOR_NAMESPACE};
+
+/// The folder of the repository.
+#[must_use]
+pub fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("..")
+        .canonicalize()
+        .unwrap_or_else(|_| PathBuf::from("."))
+}
+
+/// A control plane with the operator's CRDs and RBAC in it.
+#[derive(Debug)]
+pub struct Cluster {
+    control_plane: ControlPlane,
+}
+
+/// A namespace of a test's own.
+pub type Namespace = String;
+
+impl Cluster {
+    /// Starts a control plane, in `folder` or in a temporary one, and installs CRDs and RBAC.
+    ///
+    /// # Errors
+    /// Where a program is missing or does not start, or a manifest is refused.
+    pub fn start(folder: Option<PathBuf>) -> Result<Self, Failure> {
+        let options = Options {
+            folder,
+            ..Options::find()?
+        };
+        let cluster = Self {
+            control_plane: control_plane::start(options)?,
+        };
+        let manifests = repository();
+        cluster.kubectl(&[
+            "apply",
+            "--server-side",
+            "-f",
+            &manifests.join("crds").display().to_string(),
+        ])?;
+        cluster.kubectl(&["wait", "--for=condition=Established", "--timeout=30s", "crd", "--all"])?;
+        // The namespace comes first in the folder's order only by chance, and the account needs it.
+        let rbac = manifests.join("config/rbac");
+        cluster.kubectl(&["apply", "-f", &rbac.join("namespace.yaml").display().to_string()])?;
+        cluster.kubectl(&["apply", "-f", &rbac.display().to_string()])?;
+        Ok(cluster)
+    }
+
+    /// The control plane itself.
+    #[must_use]
+    pub fn control_plane(&self) -> &ControlPlane {
+        &self.control_plane
+    }
+
+    /// Runs kubectl as an administrator and gives what it printed.
+    ///
+    /// # Errors
+    /// What kubectl printed to standard error, where it failed.
+    pub fn kubectl(&self, arguments: &[&str]) -> Result<String, Failure> {
+        printed(self.control_plane.kubectl().args(arguments), None)
+    }
+
+    /// Applies a manifest.
+    ///
+    /// # Errors
+    /// The API server's own words, where it refuses.
+    pub fn apply(&self, manifest: &str) -> Result<String, Failure> {
+        printed(self.control_plane.kubectl().args(["apply", "-f", "-"]), Some(manifest))
+    }
+
+    /// Reads an object; `None` where there is none.
+    ///
+    /// # Errors
+    /// Where kubectl fails.
+    pub fn get(&self, kind: &str, namespace: &str, name: &str) -> Result<Option<Value>, Failure> {
+        let found = self.kubectl(&["get", kind, "-n", namespace, name, "-o", "json", "--ignore-not-found"])?;
+        Ok(if found.trim().is_empty() {
+            None
+        } else {
+            Some(serde_json::from_str(&found)?)
+        })
+    }
+
+    /// A token of the operator's ServiceAccount: for the API server itself, or for another audience.
+    ///
+    /// # Errors
+    /// Where the API server gives none.
+    pub fn operator_token(&self, audience: Option<&str>) -> Result<String, Failure> {
+        Ok(self
+            .control_plane
+            .service_account_token(OPERATOR_NAMESPACE, OPERATOR_ACCOUNT, audience)?)
+    }
+}
+
+fn printed(command: &mut Command, input: Option<&str>) -> Result<String, Failure> {
+    use std::io::Write as _;
+    use std::process::Stdio;
+
+    command.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    if let (Some(input), Some(mut pipe)) = (input, child.stdin.take()) {
+        pipe.write_all(input.as_bytes())?;
+    }
+    let Output { status, stdout, stderr } = child.wait_with_output()?;
+    if status.success() {
+        Ok(String::from_utf8_lossy(&stdout).into_owned())
+    } else {
+        Err(String::from_utf8_lossy(&stderr).into_owned().into())
+    }
+}

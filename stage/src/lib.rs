@@ -1,0 +1,22 @@
+//! A real cluster with the operator's CRDs and RBAC, an emulated Azure that trusts the cluster's ServiceAccounts, and the
+//! operator's own program signed in to both as it is when installed.
+
+mod azure;
+mod cluster;
+mod operator;
+
+pub use azure::Azure;
+pub use cluster::{Cluster, Namespace, repository};
+pub use operator::{Operator, Settings};
+
+/// What went wrong on the stage.
+pub type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Namespace of the operator's ServiceAccount, as in `config/rbac`.
+pub const OPERATOR_NAMESPACE: &str = "foundry-system";
+/// The operator's ServiceAccount, as in `config/rbac`.
+pub const OPERATOR_ACCOUNT: &str = "foundry-operator";
+/// The application that the operator signs in to Azure as.
+pub const OPERATOR_CLIENT_ID: &str = "00000000-0000-4000-8000-0000000000f0";
+/// What the tokens are for that are exchanged for Azure's (ARM reference, section 11).
+pub const EXCHANGE_AUDIENCE: &str = "api://AzureADTokenExchange";

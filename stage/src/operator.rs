@@ -1,0 +1,107 @@
+//! The operator's own program, as it runs in a cluster: under its ServiceAccount, with workload identity.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use control_plane::Supervised;
+
+use crate::{Azure, Cluster, EXCHANGE_AUDIENCE, Failure, OPERATOR_CLIENT_ID};
+
+/// How the operator is started.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The program.
+    pub program: PathBuf,
+    /// Where its token, kubeconfig and log go.
+    pub folder: PathBuf,
+    /// Flags besides those that lead it to the cluster and to Azure.
+    pub flags: Vec<String>,
+}
+
+/// A running operator. It ends when it is dropped.
+#[derive(Debug)]
+pub struct Operator {
+    process: Supervised,
+    log: PathBuf,
+}
+
+impl Operator {
+    /// Starts the operator.
+    ///
+    /// # Errors
+    /// Where a file cannot be written or the program does not start.
+    pub fn start(cluster: &Cluster, azure: &Azure, settings: &Settings) -> Result<Self, Failure> {
+        let Settings { program, folder, flags } = settings;
+        fs::create_dir_all(folder)?;
+        let place = |name: &str, content: &str| -> Result<PathBuf, Failure> {
+            let file = folder.join(name);
+            fs::write(&file, content)?;
+            Ok(file)
+        };
+        let kubeconfig = cluster
+            .control_plane()
+            .kubeconfig_yaml("foundry-operator", &cluster.operator_token(None)?);
+        let kubeconfig = place("operator.kubeconfig", &kubeconfig)?;
+        let token = place("operator.token", &cluster.operator_token(Some(EXCHANGE_AUDIENCE))?)?;
+        let ca = place("arm-ca.pem", azure.ca_pem())?;
+        let log = folder.join("operator.log");
+        let mut command = Command::new(program);
+        command
+            .args([
+                "run",
+                "--azure-cloud",
+                "custom",
+                "--arm-endpoint",
+                azure.endpoint(),
+                "--ca-bundle",
+            ])
+            .arg(ca)
+            .args(flags)
+            .env("KUBECONFIG", kubeconfig)
+            // As the workload identity webhook sets them in a pod.
+            .env("AZURE_CLIENT_ID", OPERATOR_CLIENT_ID)
+            .env("AZURE_TENANT_ID", azure.tenant_id())
+            .env("AZURE_FEDERATED_TOKEN_FILE", token)
+            .env("AZURE_AUTHORITY_HOST", azure.endpoint())
+            // Whatever proxy this machine has: everything here is on this machine.
+            .env("NO_PROXY", "127.0.0.1");
+        let process = Supervised::from_command(&command, &log)?;
+        Ok(Self { process, log })
+    }
+
+    /// Where the log is.
+    #[must_use]
+    pub fn log(&self) -> &Path {
+        &self.log
+    }
+
+    /// Whether it still runs.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.process.is_running()
+    }
+
+    /// Ends it as `kill -9` does.
+    ///
+    /// # Errors
+    /// Where it cannot be killed.
+    pub fn kill(mut self) -> Result<(), Failure> {
+        self.process.kill()?;
+        Ok(())
+    }
+
+    /// Asks it to end, as a pod's deletion does, and waits.
+    ///
+    /// # Errors
+    /// Where it has not ended within `limit`.
+    pub fn terminate(mut self, limit: Duration) -> Result<(), Failure> {
+        self.process.terminate()?;
+        match self.process.wait(limit)? {
+            Some(status) if status.success() => Ok(()),
+            Some(status) => Err(format!("the operator ended with {status}").into()),
+            None => Err(format!("the operator still runs after {limit:?}").into()),
+        }
+    }
+}
