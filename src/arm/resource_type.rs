@@ -67,3 +67,16 @@ pub fn of(id: &super::ArmId) -> Option<&'static ResourceType> {
         _ => None,
     }
 }
+
+/// A resource as a person reads it: `connection aoai of workspace churn in resource group rg-ai`.
+#[must_use]
+pub fn label(id: &super::ArmId) -> String {
+    let own = of(id).map_or("resource", |type_| type_.label);
+    let top = id.top_level();
+    let parent = if top == *id {
+        String::new()
+    } else {
+        format!(" of workspace {}", top.name())
+    };
+    format!("{own} {}{parent} in resource group {}", id.name(), id.resource_group())
+}

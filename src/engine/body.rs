@@ -95,9 +95,10 @@ pub fn replacement(wanted: &Value, observed: &Value, formerly: &[String], type_:
     body
 }
 
-/// Puts one body over another, object by object.
+/// Puts one body over another, object by object. Null lays nothing over.
 pub fn overlay(body: &mut Value, over: &Value) {
     match (body, over) {
+        (_, Value::Null) => {}
         (Value::Object(body), Value::Object(over)) => {
             for (key, value) in over {
                 overlay(body.entry(key.clone()).or_insert(Value::Null), value);
@@ -312,6 +313,17 @@ mod tests {
         assert_eq!(
             replacement(&wanted, &observed, &[], &CONNECTION),
             json!({"properties": {"target": "t", "isSharedToAll": false, "metadata": {"ApiType": "Azure", "DeploymentApiVersion": "v"}}})
+        );
+    }
+
+    #[test]
+    fn laying_nothing_over_a_body_leaves_it() {
+        let mut body = json!({"properties": {"target": "t"}});
+        overlay(&mut body, &Value::Null);
+        overlay(&mut body, &json!({"properties": {"credentials": {"clientId": "c"}}}));
+        assert_eq!(
+            body,
+            json!({"properties": {"target": "t", "credentials": {"clientId": "c"}}})
         );
     }
 

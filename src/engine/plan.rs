@@ -13,7 +13,8 @@ use super::verdict::{Rest, State, Wake};
 use crate::api::conditions::{ConditionType, Reason, find};
 use crate::api::policies::{AdoptionPolicy, DeletionPolicy, ManagementPolicy, Policies};
 use crate::api::status::{Applied, EngineStatus, Operation, OperationKind, OwnedResource};
-use crate::arm::{ArmId, resource_type};
+use crate::arm::ArmId;
+use crate::arm::resource_type::{self, label};
 
 /// How soon to look again at a resource that somebody else is changing.
 const FOREIGN_WORK: Duration = Duration::from_secs(10);
@@ -178,11 +179,6 @@ fn secrets(wanted: &Wanted) -> Vec<String> {
 
 fn is(owned: &OwnedResource, id: &ArmId) -> bool {
     owned.id.eq_ignore_ascii_case(id.as_str())
-}
-
-fn label(id: &ArmId) -> String {
-    let label = resource_type::of(id).map_or("resource", |type_| type_.label);
-    format!("{label} {} in resource group {}", id.name(), id.resource_group())
 }
 
 impl Situation<'_> {

@@ -19,7 +19,7 @@ use super::{body, events};
 use crate::api::conditions::{ConditionType, Reason, find};
 use crate::api::status::{Applied, Operation, OperationKind, OwnedResource};
 use crate::api::{FINALIZER, RECONCILE_AT};
-use crate::arm::resource_type::{self, UpdateBy};
+use crate::arm::resource_type::{self, UpdateBy, label};
 use crate::arm::{ArmError, ArmId, Body, Cause, Class, Progress, Written, retry};
 
 /// Field manager of what the operator writes to objects.
@@ -199,7 +199,7 @@ impl<'c, K: Kind> Session<'c, K> {
                     self.written(&id, applied);
                 }
                 if operation.kind == OperationKind::Create {
-                    self.tell(Reason::Created, &format!("made {id}")).await;
+                    self.tell(Reason::Created, &format!("made {}", label(&id))).await;
                 }
                 Next::Plan
             }
@@ -213,7 +213,7 @@ impl<'c, K: Kind> Session<'c, K> {
             id: wanted.id.to_string(),
             ..OwnedResource::default()
         });
-        let message = format!("about to make {}", wanted.id);
+        let message = format!("about to make {}", label(&wanted.id));
         self.publish_rest(
             &Rest::new(State::Working, Reason::Creating, message, Wake::Event),
             Some(std::slice::from_ref(wanted)),
@@ -267,7 +267,7 @@ impl<'c, K: Kind> Session<'c, K> {
         let id = wanted.id.clone();
         let next = self.send(wanted, OperationKind::Update, by, body, reason).await?;
         if !matches!(&next, Next::Rest(rest) if rest.state != State::Working) {
-            self.tell(reason, &format!("{id}: wrote {what}")).await;
+            self.tell(reason, &format!("{}: wrote {what}", label(&id))).await;
         }
         Ok(next)
     }
@@ -327,7 +327,7 @@ impl<'c, K: Kind> Session<'c, K> {
                     );
                 }
                 if reason == Reason::Created {
-                    self.tell(reason, &format!("made {}", wanted.id)).await;
+                    self.tell(reason, &format!("made {}", label(&wanted.id))).await;
                 }
                 Ok(Next::Plan)
             }
@@ -409,7 +409,7 @@ impl<'c, K: Kind> Session<'c, K> {
         Next::Rest(Rest::new(
             State::Working,
             reason,
-            format!("Azure is {work} {id}"),
+            format!("Azure is {work} {}", label(id)),
             Wake::Poll { retry_after },
         ))
     }
@@ -421,18 +421,24 @@ impl<'c, K: Kind> Session<'c, K> {
             engine.operation = None;
         }
         match farewell {
-            Farewell::Gone => self.tell(Reason::Deleted, &format!("{id} is gone from Azure")).await,
+            Farewell::Gone => {
+                self.tell(Reason::Deleted, &format!("{} is gone from Azure", label(id)))
+                    .await
+            }
             Farewell::NotOurs => {
                 self.warn(
                     Reason::LeftInPlace,
-                    &format!("{id} stays in Azure: it does not carry this object's owner mark"),
+                    &format!(
+                        "{} stays in Azure: it does not carry this object's owner mark",
+                        label(id)
+                    ),
                 )
                 .await;
             }
             Farewell::Orphaned => {
                 self.tell(
                     Reason::Orphaned,
-                    &format!("{id} stays in Azure, as the object's policies say"),
+                    &format!("{} stays in Azure, as the object's policies say", label(id)),
                 )
                 .await;
             }
@@ -442,7 +448,7 @@ impl<'c, K: Kind> Session<'c, K> {
     /// Judges an error and tells it.
     fn set_back(&mut self, verb: &str, id: &ArmId, error: &ArmError) -> Rest {
         let deleting = self.deleting();
-        let mut message = format!("could not {verb} {id}: {error}");
+        let mut message = format!("could not {verb} {}: {error}", label(id));
         if error.cause == Cause::HasProjects {
             let projects = self.sights.resource(id).map(associated).unwrap_or_default();
             if !projects.is_empty() {
@@ -538,6 +544,10 @@ impl<'c, K: Kind> Session<'c, K> {
         match rest.state {
             State::Settled | State::Working | State::Paused => {
                 tracing::info!(reason = rest.reason.as_str(), "{}", rest.message);
+            }
+            // What is not there yet is no fault.
+            State::Unresolved if matches!(rest.reason, Reason::HubNotReady | Reason::ProjectNotReady) => {
+                self.tell(rest.reason, &rest.message).await;
             }
             State::Waiting | State::Unresolved | State::Stalled | State::Drifted | State::Missing => {
                 tracing::warn!(reason = rest.reason.as_str(), "{}", rest.message);
@@ -672,7 +682,7 @@ fn api_version(id: &ArmId) -> &'static str {
 fn busy(id: &ArmId) -> Rest {
     let message = format!(
         "{} is being written to on behalf of another object; waiting for that to end",
-        id.top_level()
+        label(&id.top_level())
     );
     Rest::new(State::Working, Reason::Busy, message, Wake::After(TAKEN))
 }

@@ -100,8 +100,8 @@ fn parent_project(namespace: &str, name: &str, world: &World) -> Result<ArmId, U
         .and_then(|status| find(&status.engine.conditions, ConditionType::ReferencesResolved));
     if let Some(unresolved) = references.filter(|condition| condition.status == "False") {
         return not_ready(format!(
-            "FoundryProject {namespace}/{name} is held up ({}: {})",
-            unresolved.reason, unresolved.message
+            "FoundryProject {namespace}/{name} is held up itself ({})",
+            unresolved.reason
         ));
     }
     workspace::usable(

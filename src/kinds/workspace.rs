@@ -105,10 +105,7 @@ pub(super) fn usable(status: Option<(&EngineStatus, Option<&str>)>) -> Result<Ar
         (Some(id), Some(_)) => Ok(id),
         _ => {
             let ready = find(&engine.conditions, ConditionType::Ready);
-            Err(ready.map_or_else(
-                || "nothing is known of it yet".to_owned(),
-                |ready| format!("{}: {}", ready.reason, ready.message),
-            ))
+            Err(ready.map_or_else(|| "nothing is known of it yet".to_owned(), |ready| ready.reason.clone()))
         }
     }
 }

@@ -1,0 +1,6 @@
+//! What a user can see, against a real API server and the emulator, with the operator's own program under its own
+//! ServiceAccount and RBAC. Each test has an operator, an Azure and namespaces of its own; the control plane is shared.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod harness;
+mod lifecycle;
