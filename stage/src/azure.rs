@@ -6,6 +6,15 @@ use arm_emulator::{Config, Credential, Emulator, Identity, Issuer};
 
 use crate::{Cluster, Failure, OPERATOR_ACCOUNT, OPERATOR_CLIENT_ID, OPERATOR_NAMESPACE};
 
+/// The operator's ServiceAccount, as Azure knows it.
+#[must_use]
+pub fn operator_credential(cluster: &Cluster) -> Credential {
+    Credential::Federated {
+        issuer: cluster.control_plane().issuer().to_owned(),
+        subject: format!("system:serviceaccount:{OPERATOR_NAMESPACE}:{OPERATOR_ACCOUNT}"),
+    }
+}
+
 /// An emulator at which the operator's ServiceAccount is registered for the operator's application.
 pub struct Azure {
     emulator: Emulator,
@@ -18,16 +27,14 @@ impl Azure {
     /// Where it cannot listen, or the cluster does not give its keys.
     pub async fn start(cluster: &Cluster, config: Config) -> Result<Self, Failure> {
         let control_plane = cluster.control_plane();
-        let issuer = control_plane.issuer().to_owned();
-        let subject = format!("system:serviceaccount:{OPERATOR_NAMESPACE}:{OPERATOR_ACCOUNT}");
         let config = Config {
             issuers: vec![Issuer {
-                url: issuer.clone(),
+                url: control_plane.issuer().to_owned(),
                 jwks: control_plane.jwks()?,
             }],
             identities: vec![Identity {
                 client_id: OPERATOR_CLIENT_ID.to_owned(),
-                credential: Credential::Federated { issuer, subject },
+                credential: operator_credential(cluster),
             }],
             ..config
         };

@@ -5,7 +5,7 @@ mod azure;
 mod cluster;
 mod operator;
 
-pub use azure::Azure;
+pub use azure::{Azure, operator_credential};
 pub use cluster::{Cluster, Namespace, repository};
 pub use operator::{Operator, Settings};
 

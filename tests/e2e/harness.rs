@@ -335,6 +335,37 @@ impl Scene {
             .unwrap();
     }
 
+    pub async fn delete_secret(&self, namespace: &str, name: &str) {
+        let api: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
+        api.delete(name, &DeleteParams::default()).await.unwrap();
+    }
+
+    pub async fn annotate<K: Driven>(&self, namespace: &str, name: &str, annotation: &str, value: &str) {
+        let patch = Patch::Merge(json!({"metadata": {"annotations": {annotation: value}}}));
+        self.api::<K>(namespace)
+            .patch(name, &PatchParams::default(), &patch)
+            .await
+            .unwrap();
+    }
+
+    /// What the operator signs in to Kubernetes with.
+    pub fn operator_token(&self) -> String {
+        let kubeconfig = Kubeconfig::read_from(self.folder.path().join("operator.kubeconfig")).unwrap();
+        let token = kubeconfig.auth_infos[0]
+            .auth_info
+            .as_ref()
+            .unwrap()
+            .token
+            .clone()
+            .unwrap();
+        secrecy::ExposeSecret::expose_secret(&token).to_owned()
+    }
+
+    /// What the operator signs in to Azure with.
+    pub fn operator_credential(&self) -> arm_emulator::Credential {
+        stage::operator_credential(cluster())
+    }
+
     pub async fn label_namespace(&self, namespace: &str, label: &str, value: Option<&str>) {
         let patch = Patch::Merge(json!({"metadata": {"labels": {label: value}}}));
         let api: Api<Namespace> = Api::all(self.client.clone());

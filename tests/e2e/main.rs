@@ -2,5 +2,13 @@
 //! ServiceAccount and RBAC. Each test has an operator, an Azure and namespaces of its own; the control plane is shared.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod calls;
+mod consent;
+mod drift;
 mod harness;
 mod lifecycle;
+mod ownership;
+mod policies;
+mod refusals;
+mod restarts;
+mod secrets;
