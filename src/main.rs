@@ -19,7 +19,7 @@ struct Arguments {
 enum Command {
     /// Run the operator until SIGTERM or Ctrl-C.
     Run(Box<Options>),
-    /// Print the CustomResourceDefinitions as YAML.
+    /// Print the CRDs as YAML.
     Crds {
         /// Write one file for each kind into this folder instead.
         #[arg(long, value_name = "FOLDER")]

@@ -12,7 +12,7 @@ use super::error::{ArmError, Cause, Class};
 use super::{ArmId, retry};
 
 /// Longest time one call may take.
-const CALL_TIMEOUT: Duration = Duration::from_secs(60);
+const CALL_TIMEOUT: Duration = Duration::from_mins(1);
 /// How often a read is made before the caller hears of a failure that passes fast.
 const READ_ATTEMPTS: u32 = 3;
 /// A longer wait than this is the caller's business, so that nobody sleeps on a worker's place.

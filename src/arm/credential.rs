@@ -1,4 +1,4 @@
-//! Signing in: which of azure_identity's credentials is used, in which cloud.
+//! Signing in: which of `azure_identity`'s credentials is used, in which cloud.
 
 use std::path::PathBuf;
 use std::sync::Arc;

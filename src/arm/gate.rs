@@ -100,7 +100,7 @@ mod tests {
         let gate = WriteGate::default();
         gate.enter(&workspace(), "hub", NOT_LONG).await.unwrap();
         let child = workspace().child("connections", "c").unwrap();
-        let entering = gate.enter(&child, "connection", Duration::from_secs(60));
+        let entering = gate.enter(&child, "connection", Duration::from_mins(1));
         let (entered, ()) = tokio::join!(entering, async { gate.leave("hub") });
         assert_eq!(entered, Ok(()));
     }
@@ -110,7 +110,7 @@ mod tests {
         let gate = WriteGate::default();
         gate.hold_for_operation(&workspace(), "hub");
         assert_eq!(
-            gate.enter(&workspace(), "other", Duration::from_secs(60)).await,
+            gate.enter(&workspace(), "other", Duration::from_mins(1)).await,
             Err(Taken)
         );
         assert_eq!(gate.enter(&workspace(), "hub", NOT_LONG).await, Ok(()));

@@ -45,7 +45,7 @@ impl ArmId {
         };
         let keyword = |at: usize, word: &str| segments.get(at).is_some_and(|s: &&str| s.eq_ignore_ascii_case(word));
         let well_formed = segments.len() >= SEGMENTS_OF_TOP_LEVEL
-            && segments.len() % 2 == 0
+            && segments.len().is_multiple_of(2)
             && keyword(0, "subscriptions")
             && keyword(2, "resourceGroups")
             && keyword(4, "providers")

@@ -10,7 +10,10 @@ use crate::arm::{ArmId, ResourceType};
 #[must_use]
 pub fn hash(value: &Value) -> String {
     let digest = Sha256::digest(value.to_string().as_bytes());
-    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    digest
+        .iter()
+        .take(8)
+        .fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
 }
 
 /// The JSON pointers of every value in a body that is not itself an object.

@@ -77,6 +77,7 @@ pub async fn reconcile<K: Kind>(object: Arc<K>, context: Arc<Context<K>>) -> Res
 }
 
 /// When to try again after a reconcile failed.
+#[expect(clippy::needless_pass_by_value, reason = "the form that kube-runtime asks for")]
 pub fn on_error<K: Kind>(object: Arc<K>, error: &Error, context: Arc<Context<K>>) -> Action {
     let name = format!("{}/{}", object.namespace().unwrap_or_default(), object.name_any());
     if matches!(error, Error::Kubernetes(error) if matches!(error.as_ref(), kube::Error::Api(status) if status.is_conflict()))

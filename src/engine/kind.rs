@@ -103,6 +103,7 @@ pub trait Kind:
     }
 
     /// Collections below the primary that are read, beside the resources themselves, for what is published.
+    #[must_use]
     fn reads() -> &'static [&'static str] {
         &[]
     }

@@ -304,10 +304,10 @@ impl Situation<'_> {
 
     fn mend(&self, wanted: &Wanted, recorded: Option<&OwnedResource>, observed: &Value) -> Option<Step> {
         let owner = ownership::judge(observed, wanted.type_, self.mark, recorded);
-        let observes = self.policies.management == ManagementPolicy::Observe;
+        let only_looks = self.policies.management == ManagementPolicy::Observe;
         match &owner {
-            Ownership::Foreign(owner) if !observes => return Some(foreign(wanted, owner)),
-            Ownership::Unmarked if !observes => {
+            Ownership::Foreign(owner) if !only_looks => return Some(foreign(wanted, owner)),
+            Ownership::Unmarked if !only_looks => {
                 if let Some(refusal) = self.not_adopted(wanted, observed) {
                     return Some(refusal);
                 }
@@ -326,7 +326,7 @@ impl Situation<'_> {
         let before = recorded.and_then(|recorded| recorded.applied.clone());
         let formerly = before.as_ref().map(|before| before.fields.clone()).unwrap_or_default();
         let mut differences = body::differences(&wanted.body, observed, &formerly);
-        if observes {
+        if only_looks {
             // What is only observed is not marked.
             differences.retain(|at| !at.ends_with(ownership::OWNER_KEY));
             return (!differences.is_empty()).then(|| drifted(wanted, &differences));

@@ -101,11 +101,9 @@ pub(super) fn usable(status: Option<(&EngineStatus, Option<&str>)>) -> Result<Ar
         return Err("nothing is known of it yet".to_owned());
     };
     let id = engine.resource_id.as_deref().and_then(|id| ArmId::parse(id).ok());
-    match (id, workspace_id) {
-        (Some(id), Some(_)) => Ok(id),
-        _ => {
-            let ready = find(&engine.conditions, ConditionType::Ready);
-            Err(ready.map_or_else(|| "nothing is known of it yet".to_owned(), |ready| ready.reason.clone()))
-        }
+    if let (Some(id), Some(_)) = (id, workspace_id) {
+        return Ok(id);
     }
+    let ready = find(&engine.conditions, ConditionType::Ready);
+    Err(ready.map_or_else(|| "nothing is known of it yet".to_owned(), |ready| ready.reason.clone()))
 }

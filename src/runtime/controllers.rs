@@ -123,7 +123,7 @@ pub(super) async fn run(watches: &Watches, shared: &Shared) {
         tracing::warn!("stopped before everything under way had ended; it is resumed at the next start");
     };
     tokio::select! {
-        _ = all => {}
+        () = all => {}
         () = late => {}
     }
 }

@@ -126,7 +126,7 @@ async fn cancel_on_signal(stop: CancellationToken) {
             }
             Err(error) => {
                 tracing::error!(%error, "SIGTERM cannot be waited for");
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
         }
     };

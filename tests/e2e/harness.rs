@@ -238,10 +238,6 @@ impl Scene {
             .unwrap();
     }
 
-    pub async fn get<K: Driven>(&self, namespace: &str, name: &str) -> K {
-        self.api(namespace).get(name).await.unwrap()
-    }
-
     /// Waits until the object is so.
     pub async fn until<K: Driven>(
         &self,
@@ -289,9 +285,12 @@ impl Scene {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         };
-        if tokio::time::timeout(PATIENCE, wait).await.is_err() {
-            panic!("not {what} within {PATIENCE:?}; the log ends:\n{}", self.tail());
-        }
+        let in_time = tokio::time::timeout(PATIENCE, wait).await.is_ok();
+        assert!(
+            in_time,
+            "not {what} within {PATIENCE:?}; the log ends:\n{}",
+            self.tail()
+        );
     }
 
     /// A hub that allows projects of namespaces with the label `foundry: allowed`.

@@ -96,7 +96,9 @@ async fn a_connection_can_be_deleted_after_its_secret() {
     scene.until_ready::<FoundryConnection>(&scene.platform, "conn").await;
     scene.delete_secret(&scene.platform, "s").await;
     let without = |c: &FoundryConnection| says(c, ConditionType::ReferencesResolved, "False", "SecretNotFound");
-    scene.until(&scene.platform, "conn", "without its Secret", without).await;
+    scene
+        .until(&scene.platform, "conn", "without its Secret", without)
+        .await;
     scene.delete::<FoundryConnection>(&scene.platform, "conn").await;
     scene.until_gone::<FoundryConnection>(&scene.platform, "conn").await;
 }

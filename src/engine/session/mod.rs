@@ -1,0 +1,201 @@
+//! The I/O of one reconcile: takes the steps that the plan decides, one after the other, until it rests.
+
+mod publish;
+mod read;
+mod write;
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::runtime::controller::Action;
+use kube::{Api, ResourceExt as _};
+
+use super::driver::{Context, Error};
+use super::kind::{Kind, Unresolved, Wanted};
+use super::plan::{Farewell, Situation, Step, plan};
+use super::sight::Sights;
+use super::verdict::Rest;
+use crate::api::conditions::Reason;
+use crate::api::status::{Applied, OwnedResource};
+use crate::api::{FINALIZER, RECONCILE_AT};
+use crate::arm::ArmId;
+use crate::arm::resource_type::{self, label};
+
+/// More steps than any reconcile needs.
+const STEP_LIMIT: usize = 64;
+
+pub(super) struct Session<'c, K: Kind> {
+    context: &'c Context<K>,
+    api: Api<K>,
+    object: K,
+    status: K::Status,
+    sights: Sights,
+    /// Sights from before the last write do not count.
+    fresh_from: Timestamp,
+    /// The object is as the API server has it, not as a cache had it.
+    confirmed: bool,
+}
+
+/// What a step led to.
+enum Next {
+    Plan,
+    Rest(Rest),
+    Gone,
+}
+
+impl<'c, K: Kind> Session<'c, K> {
+    pub(super) fn new(context: &'c Context<K>, object: K) -> Self {
+        let namespace = object.namespace().unwrap_or_default();
+        Self {
+            context,
+            api: Api::namespaced(context.client.clone(), &namespace),
+            status: object.status().cloned().unwrap_or_default(),
+            object,
+            sights: Sights::default(),
+            fresh_from: Timestamp::now(),
+            confirmed: false,
+        }
+    }
+
+    pub(super) async fn run(mut self) -> Result<Action, Error> {
+        for _ in 0..STEP_LIMIT {
+            let resolved = self.object.resolve(&self.context.world);
+            let step = self.plan(&resolved);
+            tracing::debug!(?step, "planned");
+            match self.take(step).await? {
+                Next::Plan => {}
+                Next::Rest(rest) => return self.rest(rest, resolved.as_deref().ok()).await,
+                Next::Gone => {
+                    self.context.gate.leave(&self.holder());
+                    self.context.failures.forget(&self.holder());
+                    return Ok(Action::await_change());
+                }
+            }
+        }
+        Err(Error::Endless(STEP_LIMIT))
+    }
+
+    fn plan(&mut self, resolved: &Result<Vec<Wanted>, Unresolved>) -> Step {
+        let held_by = self.object.held_by(&self.context.world);
+        let (mark, retry_token) = (self.object.mark(&self.context.world), self.retry_token());
+        plan(&Situation {
+            deleting: self.deleting(),
+            finalizer: self.object.finalizers().iter().any(|finalizer| finalizer == FINALIZER),
+            policies: self.object.policies(),
+            memory: &K::engine(&mut self.status).clone(),
+            wanted: resolved.as_deref(),
+            held_by: held_by.as_deref(),
+            mark: &mark,
+            retry_token: &retry_token,
+            reads: K::reads(),
+            sights: &self.sights,
+            fresh_from: self.fresh_from,
+        })
+    }
+
+    async fn take(&mut self, step: Step) -> Result<Next, Error> {
+        match step {
+            Step::Observe(target) => Ok(self.observe(target).await),
+            Step::Poll(operation) => Ok(self.poll(operation).await),
+            Step::AddFinalizer => {
+                let mut finalizers = self.object.finalizers().to_vec();
+                finalizers.push(FINALIZER.to_owned());
+                self.set_finalizers(&finalizers).await?;
+                Ok(Next::Plan)
+            }
+            Step::Release => {
+                let mut finalizers = self.object.finalizers().to_vec();
+                finalizers.retain(|finalizer| finalizer != FINALIZER);
+                self.set_finalizers(&finalizers).await?;
+                Ok(Next::Gone)
+            }
+            Step::Record(wanted) => self.record(&wanted).await,
+            Step::Confirm(resource) => {
+                self.remember(resource);
+                Ok(Next::Plan)
+            }
+            Step::Forget(id, farewell) => {
+                self.forget(&id, farewell).await;
+                Ok(Next::Plan)
+            }
+            Step::Create(wanted) => self.create(wanted).await,
+            Step::Update(update) => self.update(update).await,
+            Step::Delete(id) => self.delete(id).await,
+            Step::Rest(rest) => Ok(Next::Rest(rest)),
+        }
+    }
+
+    fn remember(&mut self, resource: OwnedResource) {
+        let resources = &mut K::engine(&mut self.status).resources;
+        match resources
+            .iter_mut()
+            .find(|owned| owned.id.eq_ignore_ascii_case(&resource.id))
+        {
+            Some(owned) => *owned = resource,
+            None => resources.push(resource),
+        }
+    }
+
+    fn written(&mut self, id: &ArmId, applied: Applied) {
+        let engine = K::engine(&mut self.status);
+        engine.refused = None;
+        if let Some(owned) = engine.resources.iter_mut().find(|owned| same(owned, id)) {
+            owned.applied = Some(applied);
+        }
+    }
+
+    async fn forget(&mut self, id: &ArmId, farewell: Farewell) {
+        let engine = K::engine(&mut self.status);
+        engine.resources.retain(|owned| !same(owned, id));
+        if farewell == Farewell::Orphaned {
+            engine.operation = None;
+        }
+        match farewell {
+            Farewell::Gone => {
+                self.tell(Reason::Deleted, &format!("{} is gone from Azure", label(id)))
+                    .await;
+            }
+            Farewell::NotOurs => {
+                self.warn(
+                    Reason::LeftInPlace,
+                    &format!(
+                        "{} stays in Azure: it does not carry this object's owner mark",
+                        label(id)
+                    ),
+                )
+                .await;
+            }
+            Farewell::Orphaned => {
+                self.tell(
+                    Reason::Orphaned,
+                    &format!("{} stays in Azure, as the object's policies say", label(id)),
+                )
+                .await;
+            }
+        }
+    }
+
+    fn reference(&self) -> ObjectReference {
+        self.object.object_ref(&())
+    }
+
+    fn deleting(&self) -> bool {
+        self.object.meta().deletion_timestamp.is_some()
+    }
+
+    fn holder(&self) -> String {
+        self.object.uid().unwrap_or_default()
+    }
+
+    fn retry_token(&self) -> String {
+        let asked = self.object.annotations().get(RECONCILE_AT).map_or("", String::as_str);
+        format!("{}/{asked}", env!("CARGO_PKG_VERSION"))
+    }
+}
+
+fn same(owned: &OwnedResource, id: &ArmId) -> bool {
+    owned.id.eq_ignore_ascii_case(id.as_str())
+}
+
+fn api_version(id: &ArmId) -> &'static str {
+    resource_type::of(id).unwrap_or(&resource_type::WORKSPACE).api_version
+}

@@ -1,0 +1,86 @@
+//! Looking at Azure.
+
+use jiff::Timestamp;
+
+use super::{Next, Session, api_version};
+use crate::api::conditions::Reason;
+use crate::api::status::{Operation, OperationKind};
+use crate::arm::resource_type::label;
+use crate::arm::{ArmId, Class, Progress};
+use crate::engine::kind::Kind;
+use crate::engine::sight::{Sight, Target};
+
+impl<K: Kind> Session<'_, K> {
+    pub(super) async fn observe(&mut self, target: Target) -> Next {
+        let at = Timestamp::now();
+        let (id, seen) = match &target {
+            Target::Resource(id) => {
+                let version = api_version(id);
+                (
+                    id,
+                    self.context
+                        .arm
+                        .get(id, version)
+                        .await
+                        .map(|found| found.map_or(Sight::Absent, Sight::Present)),
+                )
+            }
+            Target::Collection(id, collection) => {
+                let listed = self.context.arm.list(id, collection, api_version(id)).await;
+                (id, listed.map(|items| Sight::Items(items.unwrap_or_default())))
+            }
+            Target::Operation(_) => return Next::Plan,
+        };
+        match seen {
+            Ok(sight) => {
+                self.sights.insert(target, at, sight);
+                Next::Plan
+            }
+            Err(error) => Next::Rest(self.set_back("read", id, &error)),
+        }
+    }
+
+    pub(super) async fn poll(&mut self, operation: Operation) -> Next {
+        let Ok(id) = ArmId::parse(&operation.resource_id) else {
+            K::engine(&mut self.status).operation = None;
+            return Next::Plan;
+        };
+        self.context.gate.hold_for_operation(&id, &self.holder());
+        let progress = match self.context.arm.poll(&operation.url).await {
+            Ok(progress) => progress,
+            Err(error) => return Next::Rest(self.set_back("follow the operation on", &id, &error)),
+        };
+        if let Progress::Running { .. } = progress {
+            self.sights
+                .insert(Target::Operation(operation.url), Timestamp::now(), Sight::Running);
+            return Next::Plan;
+        }
+        K::engine(&mut self.status).operation = None;
+        self.context.gate.leave(&self.holder());
+        match progress {
+            Progress::Failed(error) => {
+                tracing::warn!(resource = %id, %error, "operation on {id} failed");
+                // Only a change is remembered as refused: a deletion is always tried again.
+                if error.class == Class::Lasting && operation.kind != OperationKind::Delete {
+                    K::engine(&mut self.status).refused.clone_from(&operation.attempt);
+                }
+                let verb = match operation.kind {
+                    OperationKind::Create => "create",
+                    OperationKind::Update => "update",
+                    OperationKind::Delete => "delete",
+                };
+                Next::Rest(self.set_back(verb, &id, &error))
+            }
+            Progress::Succeeded => {
+                if let Some(applied) = operation.sent {
+                    self.written(&id, applied);
+                }
+                if operation.kind == OperationKind::Create {
+                    self.tell(Reason::Created, &format!("made {}", label(&id))).await;
+                }
+                Next::Plan
+            }
+            Progress::Running { .. } | Progress::Forgotten => Next::Plan,
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! Changing Azure, and the object's finalizers.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kube::ResourceExt as _;
+use kube::api::{Patch, PatchParams};
+use serde_json::{Value, json};
+
+use super::{Next, Session, api_version, same};
+use crate::api::conditions::Reason;
+use crate::api::status::{Applied, Operation, OperationKind, OwnedResource};
+use crate::arm::resource_type::{UpdateBy, label};
+use crate::arm::{ArmId, Body, Class, Written};
+use crate::engine::body;
+use crate::engine::driver::Error;
+use crate::engine::kind::{Kind, Unresolved, Wanted};
+use crate::engine::plan::{self, Update};
+use crate::engine::secrets::{self, FillError};
+use crate::engine::sight::{Sight, Target};
+use crate::engine::verdict::{Rest, State, Wake};
+
+/// How long a write waits for another one on the same workspace before its object is looked at again later.
+const GATE_PATIENCE: Duration = Duration::from_secs(10);
+/// When an object whose workspace is taken is looked at again.
+const TAKEN: Duration = Duration::from_secs(2);
+
+impl<K: Kind> Session<'_, K> {
+    /// The inventory names the resource before ARM hears of it, so that nothing that is made can be lost.
+    pub(super) async fn record(&mut self, wanted: &Wanted) -> Result<Next, Error> {
+        self.remember(OwnedResource {
+            id: wanted.id.to_string(),
+            ..OwnedResource::default()
+        });
+        let message = format!("about to make {}", label(&wanted.id));
+        self.publish_rest(
+            &Rest::new(State::Working, Reason::Creating, message, Wake::Event),
+            Some(std::slice::from_ref(wanted)),
+            true,
+        )
+        .await?;
+        Ok(Next::Plan)
+    }
+
+    pub(super) async fn create(&mut self, wanted: Wanted) -> Result<Next, Error> {
+        if !self.is_current().await? {
+            return Ok(Next::Plan);
+        }
+        let known = K::engine(&mut self.status)
+            .resources
+            .iter()
+            .any(|owned| same(owned, &wanted.id) && owned.applied.is_some());
+        if known {
+            self.warn(
+                Reason::Recreating,
+                &format!("{} was gone from Azure, or failed there; it is made again", wanted.id),
+            )
+            .await;
+        }
+        let body = wanted.body.clone();
+        self.send(wanted, OperationKind::Create, UpdateBy::Put, body, Reason::Created)
+            .await
+    }
+
+    pub(super) async fn update(&mut self, update: Update) -> Result<Next, Error> {
+        if !self.is_current().await? {
+            return Ok(Next::Plan);
+        }
+        let Update {
+            wanted,
+            differences,
+            formerly,
+            reason,
+        } = update;
+        let observed = self.sights.resource(&wanted.id).cloned().unwrap_or_default();
+        let by = wanted.type_.update;
+        let body = match by {
+            UpdateBy::Patch => body::patch(&wanted.body, &observed, &differences, &formerly, wanted.type_),
+            UpdateBy::Put => body::replacement(&wanted.body, &observed, &formerly, wanted.type_),
+        };
+        let what = if differences.is_empty() {
+            "its credentials".to_owned()
+        } else {
+            plan::listed(&differences)
+        };
+        let id = wanted.id.clone();
+        let next = self.send(wanted, OperationKind::Update, by, body, reason).await?;
+        if !matches!(&next, Next::Rest(rest) if rest.state != State::Working) {
+            self.tell(reason, &format!("{}: wrote {what}", label(&id))).await;
+        }
+        Ok(next)
+    }
+
+    /// The one place that writes a resource to Azure.
+    pub(super) async fn send(
+        &mut self,
+        wanted: Wanted,
+        kind: OperationKind,
+        by: UpdateBy,
+        mut body: Value,
+        reason: Reason,
+    ) -> Result<Next, Error> {
+        if by == UpdateBy::Put {
+            body::overlay(&mut body, &wanted.write_only);
+            let namespace = self.object.namespace().unwrap_or_default();
+            match secrets::fill(&self.context.client, &namespace, &wanted.secrets, &mut body).await {
+                Ok(()) => {}
+                Err(FillError::Unresolved(unresolved)) => {
+                    let Unresolved { reason, message } = unresolved;
+                    return Ok(Next::Rest(Rest::new(State::Unresolved, reason, message, Wake::Event)));
+                }
+                Err(FillError::Kubernetes(error)) => return Err(error.into()),
+            }
+        }
+        if self
+            .context
+            .gate
+            .enter(&wanted.id, &self.holder(), GATE_PATIENCE)
+            .await
+            .is_err()
+        {
+            return Ok(Next::Rest(busy(&wanted.id)));
+        }
+        let (arm, version) = (&self.context.arm, wanted.type_.api_version);
+        let written = match by {
+            UpdateBy::Put => arm.put(&wanted.id, version, Body::new(&body)).await,
+            UpdateBy::Patch => arm.patch(&wanted.id, version, Body::new(&body)).await,
+        };
+        self.fresh_from = Timestamp::now();
+        let attempt = plan::attempt(&wanted, &self.retry_token());
+        match written {
+            Ok(Written::Accepted { url, retry_after }) => {
+                tracing::info!(resource = %wanted.id, ?kind, "Azure accepted to write {}", wanted.id);
+                let operation = self.operation(kind, &wanted.id, url, Some(plan::applied(&wanted)), Some(attempt));
+                Ok(self.begin(operation, &wanted.id, retry_after))
+            }
+            Ok(Written::Done(answer)) => {
+                tracing::info!(resource = %wanted.id, ?kind, "wrote {}", wanted.id);
+                self.context.gate.leave(&self.holder());
+                self.written(&wanted.id, plan::applied(&wanted));
+                if let Some(resource) = answer {
+                    self.sights.insert(
+                        Target::Resource(wanted.id.clone()),
+                        Timestamp::now(),
+                        Sight::Present(resource),
+                    );
+                }
+                if reason == Reason::Created {
+                    self.tell(reason, &format!("made {}", label(&wanted.id))).await;
+                }
+                Ok(Next::Plan)
+            }
+            Err(error) => {
+                self.context.gate.leave(&self.holder());
+                if error.class == Class::Lasting {
+                    K::engine(&mut self.status).refused = Some(attempt);
+                }
+                let verb = if kind == OperationKind::Create {
+                    "create"
+                } else {
+                    "update"
+                };
+                Ok(Next::Rest(self.set_back(verb, &wanted.id, &error)))
+            }
+        }
+    }
+
+    pub(super) async fn delete(&mut self, id: ArmId) -> Result<Next, Error> {
+        if !self.is_current().await? {
+            return Ok(Next::Plan);
+        }
+        if self
+            .context
+            .gate
+            .enter(&id, &self.holder(), GATE_PATIENCE)
+            .await
+            .is_err()
+        {
+            return Ok(Next::Rest(busy(&id)));
+        }
+        let deleted = self.context.arm.delete(&id, api_version(&id)).await;
+        self.fresh_from = Timestamp::now();
+        match deleted {
+            Ok(Written::Accepted { url, retry_after }) => {
+                tracing::info!(resource = %id, "Azure accepted to delete {id}");
+                let operation = self.operation(OperationKind::Delete, &id, url, None, None);
+                Ok(self.begin(operation, &id, retry_after))
+            }
+            Ok(Written::Done(_)) => {
+                self.context.gate.leave(&self.holder());
+                self.sights
+                    .insert(Target::Resource(id), Timestamp::now(), Sight::Absent);
+                Ok(Next::Plan)
+            }
+            Err(error) => {
+                self.context.gate.leave(&self.holder());
+                Ok(Next::Rest(self.set_back("delete", &id, &error)))
+            }
+        }
+    }
+
+    pub(super) fn operation(
+        &self,
+        kind: OperationKind,
+        id: &ArmId,
+        url: String,
+        sent: Option<Applied>,
+        attempt: Option<String>,
+    ) -> Operation {
+        Operation {
+            kind,
+            resource_id: id.to_string(),
+            url,
+            started_at: self.fresh_from.to_string(),
+            sent,
+            attempt,
+        }
+    }
+
+    pub(super) fn begin(&mut self, operation: Operation, id: &ArmId, retry_after: Option<Duration>) -> Next {
+        self.context.gate.hold_for_operation(id, &self.holder());
+        let (reason, work) = match operation.kind {
+            OperationKind::Create => (Reason::Creating, "creating"),
+            OperationKind::Update => (Reason::Updating, "updating"),
+            OperationKind::Delete => (Reason::Deleting, "deleting"),
+        };
+        K::engine(&mut self.status).operation = Some(operation);
+        Next::Rest(Rest::new(
+            State::Working,
+            reason,
+            format!("Azure is {work} {}", label(id)),
+            Wake::Poll { retry_after },
+        ))
+    }
+
+    /// Before Azure is changed, the object is known to be as the API server has it: a cache may be behind, and a write on
+    /// behalf of an object that is gone makes an orphan.
+    pub(super) async fn is_current(&mut self) -> Result<bool, Error> {
+        if self.confirmed {
+            return Ok(true);
+        }
+        let name = self.object.name_any();
+        let current = self
+            .api
+            .get_opt(&name)
+            .await?
+            .filter(|current| current.uid() == self.object.uid());
+        self.confirmed = true;
+        match current {
+            Some(current) if current.resource_version() == self.object.resource_version() => Ok(true),
+            Some(current) => {
+                tracing::debug!("the cache was behind; planning again");
+                self.status = current.status().cloned().unwrap_or_default();
+                self.object = current;
+                Ok(false)
+            }
+            None => Err(Error::Superseded),
+        }
+    }
+
+    pub(super) async fn set_finalizers(&mut self, finalizers: &[String]) -> Result<(), Error> {
+        let patch = json!({"metadata": {"resourceVersion": self.object.resource_version(), "finalizers": finalizers}});
+        match self
+            .api
+            .patch(&self.object.name_any(), &PatchParams::default(), &Patch::Merge(&patch))
+            .await
+        {
+            Ok(object) => {
+                self.object = object;
+                self.confirmed = true;
+                Ok(())
+            }
+            Err(kube::Error::Api(status)) if status.is_not_found() && self.deleting() => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+fn busy(id: &ArmId) -> Rest {
+    let message = format!(
+        "{} is being written to on behalf of another object; waiting for that to end",
+        label(&id.top_level())
+    );
+    Rest::new(State::Working, Reason::Busy, message, Wake::After(TAKEN))
+}
