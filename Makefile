@@ -18,7 +18,7 @@ demo: control-plane ## Show everything at work on this machine, until Ctrl-C
 	target/debug/demo target/debug/foundry-operator
 
 test: control-plane ## Run every test: units, the emulator, the control plane, and end to end against a real API server
-	cargo test --workspace --locked
+	tools/test
 
 test-unit: ## Run the operator's unit tests alone
 	cargo test --locked --lib

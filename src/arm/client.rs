@@ -59,8 +59,8 @@ pub enum Progress {
     Succeeded,
     /// Ended otherwise.
     Failed(ArmError),
-    /// ARM does not know the operation any more: look at the resource.
-    Forgotten,
+    /// ARM does not tell: it has forgotten the operation, or the identity may not read it. The resource has to be looked at.
+    Untold(ArmError),
 }
 
 /// A client of one ARM endpoint with one identity.
@@ -161,13 +161,13 @@ impl Client {
     /// # Errors
     /// [`ArmError`] where ARM does not answer: nothing is known of the operation then.
     pub async fn poll(&self, url: &str) -> Result<Progress, ArmError> {
-        let Ok(url) = self.own_url(url) else {
-            return Ok(Progress::Forgotten);
+        let url = match self.own_url(url) {
+            Ok(url) => url,
+            Err(error) => return Ok(Progress::Untold(error)),
         };
         let answer = match self.read(url).await {
             Ok(answer) => answer,
-            Err(error) if matches!(error.status, Some(404 | 410)) => return Ok(Progress::Forgotten),
-            Err(error) if error.class == Class::Lasting => return Ok(Progress::Failed(error)),
+            Err(error) if matches!(error.status, Some(400 | 403 | 404 | 410)) => return Ok(Progress::Untold(error)),
             Err(error) => return Err(error),
         };
         let retry_after = retry_after(&answer.headers);

@@ -15,7 +15,7 @@ use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 
-use crate::api::{FoundryConnection, FoundryHub, FoundryProject};
+use crate::api::{FoundryConnection, FoundryHub, FoundryProject, RECONCILE_AT};
 use crate::kinds::Catalog;
 
 /// A namespace, or `None` for the whole cluster.
@@ -136,11 +136,21 @@ fn watch<K: Watchable>(apis: BTreeMap<Scope, Api<K>>, sources: &mut Vec<BoxFutur
         let (reader, writer) = store();
         let events = watcher(api, watcher::Config::default())
             .default_backoff()
+            .modify(forget_the_unneeded)
             .reflect(writer);
         sources.push(spread(events, reader.clone(), listeners.clone()).boxed());
         scopes.insert(scope, reader);
     }
     Watched { scopes, listeners }
+}
+
+/// Takes out what nobody here reads. An annotation of a Secret's may repeat its data (`kubectl apply` does that).
+fn forget_the_unneeded<K: Watchable>(object: &mut K) {
+    let meta = object.meta_mut();
+    meta.managed_fields = None;
+    if let Some(annotations) = &mut meta.annotations {
+        annotations.retain(|name, _| name == RECONCILE_AT);
+    }
 }
 
 /// Tells every listener of every change. After a watch was interrupted, what happened meanwhile is told too, and only that.

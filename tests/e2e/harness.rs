@@ -360,11 +360,6 @@ impl Scene {
         secrecy::ExposeSecret::expose_secret(&token).to_owned()
     }
 
-    /// What the operator signs in to Azure with.
-    pub fn operator_credential(&self) -> arm_emulator::Credential {
-        stage::operator_credential(cluster())
-    }
-
     pub async fn label_namespace(&self, namespace: &str, label: &str, value: Option<&str>) {
         let patch = Patch::Merge(json!({"metadata": {"labels": {label: value}}}));
         let api: Api<Namespace> = Api::all(self.client.clone());

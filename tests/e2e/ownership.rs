@@ -15,7 +15,7 @@ fn workspace_id(scene: &Scene, name: &str) -> String {
 }
 
 /// A hub that somebody else made.
-fn put_hub(scene: &Scene, tags: Value) -> String {
+fn put_hub(scene: &Scene, tags: &Value) -> String {
     let id = workspace_id(scene, "contoso");
     let spec = hub_spec(&scene.unique("contoso"));
     let hub = json!({
@@ -29,7 +29,7 @@ fn put_hub(scene: &Scene, tags: Value) -> String {
 #[tokio::test]
 async fn what_exists_already_is_not_taken_over_silently() {
     let scene = Scene::new().await;
-    let id = put_hub(&scene, json!({"theirs": "x"}));
+    let id = put_hub(&scene, &json!({"theirs": "x"}));
     let before = scene.azure.resource(&id);
     scene.apply_hub("contoso").await;
     let refused = |hub: &FoundryHub| {
@@ -49,7 +49,7 @@ async fn what_exists_already_is_not_taken_over_silently() {
 #[tokio::test]
 async fn what_exists_is_adopted_where_the_owner_says_so_and_keeps_what_the_spec_does_not_mention() {
     let scene = Scene::new().await;
-    let id = put_hub(&scene, json!({"theirs": "x"}));
+    let id = put_hub(&scene, &json!({"theirs": "x"}));
     let mut spec = hub_spec(&scene.unique("contoso"));
     spec["adoptionPolicy"] = json!("Adopt");
     spec["friendlyName"] = json!("Ours now");
@@ -68,7 +68,7 @@ async fn what_belongs_to_another_object_is_a_conflict_that_names_the_owner() {
     let scene = Scene::new().await;
     let id = put_hub(
         &scene,
-        json!({"foundryoperator.dev.owner": "other-cluster/platform/contoso"}),
+        &json!({"foundryoperator.dev.owner": "other-cluster/platform/contoso"}),
     );
     let before = scene.azure.resource(&id);
     let mut spec = hub_spec(&scene.unique("contoso"));

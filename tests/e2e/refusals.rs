@@ -5,7 +5,7 @@ use foundry_operator::api::conditions::ConditionType;
 use foundry_operator::api::{FoundryConnection, FoundryHub};
 use serde_json::json;
 
-use crate::harness::{Driven as _, Scene, Setting, hub_spec, quick_azure, says};
+use crate::harness::{Driven as _, Scene, Setting, cluster, hub_spec, quick_azure, says};
 
 fn failure(path: &str, status: Option<u16>, code: &str, message: &str) -> PlannedFailure {
     PlannedFailure {
@@ -160,7 +160,7 @@ async fn a_sign_in_that_fails_is_told_on_the_object_and_heals_by_itself() {
     assert!(message.contains("AADSTS700016"), "{message}");
     scene.azure.register_identity(arm_emulator::Identity {
         client_id: "00000000-0000-4000-8000-0000000000ff".into(),
-        credential: scene.operator_credential(),
+        credential: stage::operator_credential(cluster()),
     });
     scene.until_ready::<FoundryHub>(&scene.platform, "contoso").await;
 }

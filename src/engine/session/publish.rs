@@ -37,9 +37,7 @@ impl<K: Kind> Session<'_, K> {
         if deleting {
             message.push_str("; deletionPolicy: Orphan releases the object and leaves Azure as it is");
         }
-        let refused_for_good =
-            error.class == Class::Lasting && !deleting && K::engine(&mut self.status).refused.is_some();
-        if refused_for_good {
+        if error.class == Class::Lasting && !deleting {
             return Rest::new(State::Stalled, Reason::Refused, message, Wake::Resync);
         }
         let wake = Wake::Backoff {

@@ -1,5 +1,7 @@
 //! Looking at Azure.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use super::{Next, Session, api_version};
@@ -9,6 +11,10 @@ use crate::arm::resource_type::label;
 use crate::arm::{ArmId, Class, Progress};
 use crate::engine::kind::Kind;
 use crate::engine::sight::{Sight, Target};
+use crate::engine::verdict::{Rest, State, Wake};
+
+/// When a resource is looked at whose operation Azure does not tell of.
+const UNTOLD: Duration = Duration::from_secs(10);
 
 impl<K: Kind> Session<'_, K> {
     pub(super) async fn observe(&mut self, target: Target) -> Next {
@@ -80,7 +86,20 @@ impl<K: Kind> Session<'_, K> {
                 }
                 Next::Plan
             }
-            Progress::Running { .. } | Progress::Forgotten => Next::Plan,
+            Progress::Untold(error) => {
+                tracing::warn!(resource = %id, %error, "Azure does not tell how the operation on {id} goes");
+                let message = format!(
+                    "Azure does not tell how its operation goes ({error}); looking at {} instead",
+                    label(&id)
+                );
+                Next::Rest(Rest::new(
+                    State::Working,
+                    Reason::InProgress,
+                    message,
+                    Wake::After(UNTOLD),
+                ))
+            }
+            Progress::Running { .. } => Next::Plan,
         }
     }
 }
