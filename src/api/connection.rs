@@ -60,7 +60,7 @@ pub struct FoundryConnectionSpec {
     pub hub_ref: Option<LocalReference>,
     /// Name of the connection in Azure; by default `metadata.name`. Fixed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 64))]
+    #[schemars(length(max = 253))]
     #[x_kube(validation = rules::azure_name())]
     pub azure_name: Option<String>,
     /// What is connected to, in Azure's words: `AzureOpenAI`, `CognitiveSearch`, `AzureBlob`, `CustomKeys`, …

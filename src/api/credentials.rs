@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use kube::KubeSchema;
 use kube::core::cel::{Message, Rule};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -42,7 +43,7 @@ pub enum AuthType {
 }
 
 /// What the `authType` needs. Secret values come from Secrets of the same namespace only.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, KubeSchema, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct Credentials {
     /// For `ApiKey` and `AccountKey`.
@@ -72,6 +73,7 @@ pub struct Credentials {
     /// For `ManagedIdentity`: the identity's ARM id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 512))]
+    #[x_kube(validation = super::rules::arm_id("Microsoft.ManagedIdentity/userAssignedIdentities", "a user-assigned identity"))]
     pub resource_id: Option<String>,
     /// For `ServicePrincipal` and `OAuth2`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -249,7 +251,7 @@ pub(super) fn fit(auth_type: AuthType) -> Rule {
     .message(Message::Message(message))
 }
 
-/// FACT: OAuth2's `clientId` must be a GUID (ARM reference, section 4).
+/// FACT: the `clientId` of `OAuth2` must be a GUID (ARM reference, section 4).
 pub(super) fn oauth2_client_id() -> Rule {
     Rule::new(
         "self.authType != 'OAuth2' || !has(self.credentials) || !has(self.credentials.clientId) || self.credentials.clientId.matches('^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$')",

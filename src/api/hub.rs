@@ -45,20 +45,20 @@ use super::status::EngineStatus;
 pub struct FoundryHubSpec {
     /// Name of the hub in Azure; by default `metadata.name`. Fixed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 64))]
+    #[schemars(length(max = 253))]
     #[x_kube(validation = rules::azure_name())]
     pub azure_name: Option<String>,
     /// Subscription (a GUID); by default the operator's. Fixed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 64))]
+    #[schemars(length(max = 253))]
     #[x_kube(validation = subscription_id())]
     pub subscription_id: Option<String>,
     /// Resource group, which must exist. Fixed.
-    #[schemars(length(max = 128))]
+    #[schemars(length(max = 253))]
     #[x_kube(validation = resource_group())]
     pub resource_group: String,
     /// Azure region, such as `westeurope`. Fixed.
-    #[schemars(length(max = 64))]
+    #[schemars(length(max = 253))]
     #[x_kube(validation = location())]
     pub location: String,
     /// Name that people see in the portal.
@@ -168,8 +168,11 @@ pub struct AllowedProjects {
 /// Which namespaces.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, KubeSchema, PartialEq)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("(self.from == 'Selector') == has(self.selector)")
-    .message("selector goes with from: Selector, and only with it"))]
+#[x_kube(
+    validation = Rule::new("(self.from == 'Selector') == has(self.selector)")
+        .message("give a selector where from is Selector, and none where it is Same or All"),
+    validation = selector_can_match(),
+)]
 pub struct AllowedNamespaces {
     /// The hub's own, those that the selector matches, or all.
     #[serde(default)]
@@ -236,6 +239,14 @@ fn resource_group() -> Rule {
 fn location() -> Rule {
     Rule::new("self.matches('^[a-z0-9]{2,40}$')")
         .message("location must be the short name of an Azure region in lower case, such as westeurope")
+}
+
+/// One requirement that cannot be understood would make the selector match no namespace at all.
+fn selector_can_match() -> Rule {
+    Rule::new(
+        "!has(self.selector) || !has(self.selector.matchExpressions) || self.selector.matchExpressions.all(e, e.operator in ['In', 'NotIn'] ? has(e.values) && size(e.values) > 0 : e.operator in ['Exists', 'DoesNotExist'] && (!has(e.values) || size(e.values) == 0))",
+    )
+    .message("the operator of a matchExpression must be In or NotIn with values, or Exists or DoesNotExist without")
 }
 
 /// FACT: "Managed network cannot be disabled once enabled." (ARM reference, section 7)

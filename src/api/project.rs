@@ -49,7 +49,7 @@ pub struct FoundryProjectSpec {
     pub hub_ref: HubReference,
     /// Name of the project in Azure; by default `{namespace}-{name}`, cut to 33 characters with a hash. Fixed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 64))]
+    #[schemars(length(max = 253))]
     #[x_kube(validation = rules::azure_name())]
     pub azure_name: Option<String>,
     /// Name that people see in the portal.

@@ -53,6 +53,11 @@ pub(super) fn arm_reference(resource_type: &str, what: &str) -> Rule {
         .message(arm_id_message(resource_type, what))
 }
 
+/// The same for a text that is an ARM id.
+pub(super) fn arm_id(resource_type: &str, what: &str) -> Rule {
+    Rule::new(format!("self.matches('{}')", arm_id_pattern(resource_type))).message(arm_id_message(resource_type, what))
+}
+
 /// The same for a list of ARM ids.
 pub(super) fn arm_ids(resource_type: &str, what: &str) -> Rule {
     Rule::new(format!("self.all(id, id.matches('{}'))", arm_id_pattern(resource_type)))
@@ -62,7 +67,7 @@ pub(super) fn arm_ids(resource_type: &str, what: &str) -> Rule {
 fn arm_id_pattern(resource_type: &str) -> String {
     let provider = resource_type.replace('.', "[.]");
     format!(
-        "(?i)^/subscriptions/[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}/resourceGroups/[-a-z0-9._()]{{1,90}}/providers/{provider}/[-a-z0-9._]{{1,128}}$"
+        "(?i)^/subscriptions/[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}/resourceGroups/[-a-z0-9._()]{{0,89}}[-a-z0-9_()]/providers/{provider}/[-a-z0-9._()]{{0,259}}[-a-z0-9_()]$"
     )
 }
 
@@ -72,12 +77,13 @@ fn arm_id_message(resource_type: &str, what: &str) -> Message {
     ))
 }
 
-/// Tag names as ARM takes them, with the operator's own and the service's left alone.
+/// Tag names as ARM takes them, with the operator's own and the service's left alone. To ARM, names that differ in
+/// letter case only are one name.
 pub(super) fn tags() -> Rule {
     Rule::new(
-        "self.all(k, size(k) >= 1 && size(k) <= 512 && !k.matches('[<>%&?/\\\\\\\\]') && !k.startsWith('__SYSTEM__') && k != 'foundryoperator.dev.owner')",
+        "self.all(k, size(k) >= 1 && size(k) <= 512 && !k.matches('[<>%&?/\\\\\\\\]') && !k.matches('(?i)^(__SYSTEM__|foundryoperator[.]dev[.]owner$)'))",
     )
-    .message("a tag name has 1 to 512 characters without < > % & \\ ? /, and is neither foundryoperator.dev.owner nor begins with __SYSTEM__, which are not yours to set")
+    .message("give tags names of 1 to 512 characters without < > % & \\ ? /, and take out foundryoperator.dev.owner and names that begin with __SYSTEM__, which are not yours to set")
 }
 
 /// The identity type decides whether identities of the user's own are named.
@@ -85,7 +91,7 @@ pub(super) fn identity() -> Rule {
     Rule::new(
         "(self.type == 'SystemAssigned') == (!has(self.userAssignedIdentities) || size(self.userAssignedIdentities) == 0)",
     )
-    .message("userAssignedIdentities lists at least one identity where type names UserAssigned, and none where type is SystemAssigned")
+    .message("list at least one identity in userAssignedIdentities where type names UserAssigned, and none where type is SystemAssigned")
 }
 
 /// A project's or connection's owner must be named by exactly one reference.

@@ -11,4 +11,6 @@ mod ownership;
 mod policies;
 mod refusals;
 mod restarts;
+mod samples;
 mod secrets;
+mod validation;

@@ -29,7 +29,7 @@ async fn the_credentials_of_each_auth_type_arrive_as_azure_wants_them() {
         .await;
     let (a, b) = (from_secret("s", "a"), from_secret("s", "b"));
     let guid = "00000000-0000-4000-8000-0000000000aa";
-    let identity = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/i";
+    let identity = "/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/i";
     #[rustfmt::skip]
     let table = [
         ("api-key", "ApiKey", json!({"key": a}), json!({"key": "secret-a"})),
