@@ -84,7 +84,7 @@ reasons! {
     Conflict,
     /// The spec asks for another value of a field that Azure fixes at creation.
     FixedFieldDiffers,
-    /// Under `managementPolicy: Observe`: Azure differs from the spec.
+    /// Azure differs from the spec, under `managementPolicy: Observe` or right after it was written.
     Drifted,
     /// Under `managementPolicy: Observe`: there is no such resource.
     NotFound,

@@ -10,11 +10,12 @@ use super::kind::{Unresolved, Wanted};
 use super::ownership::{self, Ownership};
 use super::sight::{Sight, Sights, Target};
 use super::verdict::{Rest, State, Wake};
+use crate::api::RECONCILE_AT;
 use crate::api::conditions::{ConditionType, Reason, find};
 use crate::api::policies::{AdoptionPolicy, DeletionPolicy, ManagementPolicy, Policies};
 use crate::api::status::{Applied, EngineStatus, Operation, OperationKind, OwnedResource};
-use crate::arm::ArmId;
 use crate::arm::resource_type::{self, label};
+use crate::arm::{ArmId, Class};
 
 /// How soon to look again at a resource that somebody else is changing.
 const FOREIGN_WORK: Duration = Duration::from_secs(10);
@@ -43,6 +44,8 @@ pub struct Situation<'a> {
     pub sights: &'a Sights,
     /// What was seen earlier than this no longer counts: it was written to since.
     pub fresh_from: Timestamp,
+    /// The last write that this reconcile made or saw the end of: where it did not help, the same at once does not either.
+    pub just_done: Option<(OperationKind, &'a ArmId)>,
 }
 
 /// The next step. Steps that change Azure are at most one a reconcile; the others lead to a new plan.
@@ -100,11 +103,12 @@ pub struct Update {
 #[must_use]
 pub fn plan(situation: &Situation<'_>) -> Step {
     let s = situation;
-    if s.policies.management == ManagementPolicy::Pause {
-        return s.paused();
-    }
+    // Before Pause too: Orphan releases the object whatever else holds it.
     if s.deleting && s.lets_go() {
         return s.let_go();
+    }
+    if s.policies.management == ManagementPolicy::Pause {
+        return s.paused();
     }
     if let Some(operation) = &s.memory.operation {
         return s.follow(operation);
@@ -157,8 +161,12 @@ pub fn attempt(wanted: &Wanted, retry_token: &str) -> String {
 pub fn applied(wanted: &Wanted) -> Applied {
     let mut whole = wanted.body.clone();
     body::overlay(&mut whole, &wanted.write_only);
-    let pointers: Vec<&str> = wanted.secrets.iter().map(|secret| secret.pointer.as_str()).collect();
-    let hash = body::hash(&Value::from(vec![whole, Value::from(pointers)]));
+    let sources: Vec<String> = wanted
+        .secrets
+        .iter()
+        .map(|secret| format!("{}={}/{}", secret.pointer, secret.source.name, secret.source.key))
+        .collect();
+    let hash = body::hash(&Value::from(vec![whole, Value::from(sources)]));
     Applied {
         hash,
         fields: body::leaves(&wanted.body),
@@ -186,7 +194,11 @@ impl Situation<'_> {
         if self.deleting && self.memory.resources.is_empty() && self.memory.operation.is_none() {
             return if self.finalizer { Step::Release } else { gone() };
         }
-        let message = "managementPolicy is Pause: nothing is read or written; set Manage or Observe to go on";
+        let message = if self.deleting {
+            "managementPolicy is Pause: nothing is deleted; set Manage to go on, or deletionPolicy: Orphan to release the object and leave Azure as it is"
+        } else {
+            "managementPolicy is Pause: nothing is read or written; set Manage or Observe to go on"
+        };
         Step::Rest(Rest::new(State::Paused, Reason::Paused, message, Wake::Event))
     }
 
@@ -259,18 +271,31 @@ impl Situation<'_> {
             None | Some(Sight::Items(_) | Sight::Running) => Step::Observe(target),
             Some(Sight::Absent) => Step::Forget(id, Farewell::Gone),
             Some(Sight::Present(observed)) => match ownership::judge(observed, type_, self.mark, Some(owned)) {
-                Ownership::Ours => match at_work(observed) {
-                    Some(state) => Step::Rest(Rest::new(
-                        State::Working,
-                        Reason::Deleting,
-                        format!("{} is {state} in Azure; waiting for that to end", label(&id)),
-                        Wake::After(FOREIGN_WORK),
-                    )),
-                    None => Step::Delete(id),
-                },
+                Ownership::Ours => self.end(id, observed),
                 Ownership::Unmarked | Ownership::Foreign(_) => Step::Forget(id, Farewell::NotOurs),
             },
         }
+    }
+
+    fn end(&self, id: ArmId, observed: &Value) -> Step {
+        let (why, wake) = match at_work(observed) {
+            Some(state) => (
+                format!("is {state} in Azure; waiting for that to end"),
+                Wake::After(FOREIGN_WORK),
+            ),
+            None if self.just_done == Some((OperationKind::Delete, &id)) => (
+                "is still in Azure after it was deleted; it is deleted again later".to_owned(),
+                passing(Class::Fast),
+            ),
+            None => return Step::Delete(id),
+        };
+        let release = if self.deleting {
+            " (deletionPolicy: Orphan would release the object at once)"
+        } else {
+            ""
+        };
+        let message = format!("{} {why}{release}", label(&id));
+        Step::Rest(Rest::new(State::Working, Reason::Deleting, message, wake))
     }
 
     /// The step that brings one resource nearer to what it should be; `None` where it is.
@@ -296,18 +321,26 @@ impl Situation<'_> {
             return refused;
         }
         if recorded.is_none() {
-            Step::Record(wanted.clone())
-        } else {
-            Step::Create(wanted.clone())
+            return Step::Record(wanted.clone());
         }
+        if self.just_wrote(&wanted.id) {
+            let message = format!("{} was made and is not to be seen in Azure yet", label(&wanted.id));
+            return Step::Rest(Rest::new(
+                State::Working,
+                Reason::Creating,
+                message,
+                passing(Class::Fast),
+            ));
+        }
+        Step::Create(wanted.clone())
     }
 
     fn mend(&self, wanted: &Wanted, recorded: Option<&OwnedResource>, observed: &Value) -> Option<Step> {
         let owner = ownership::judge(observed, wanted.type_, self.mark, recorded);
-        let only_looks = self.policies.management == ManagementPolicy::Observe;
+        let looks_only = self.policies.management == ManagementPolicy::Observe;
         match &owner {
-            Ownership::Foreign(owner) if !only_looks => return Some(foreign(wanted, owner)),
-            Ownership::Unmarked if !only_looks => {
+            Ownership::Foreign(owner) if !looks_only => return Some(foreign(wanted, owner)),
+            Ownership::Unmarked if !looks_only => {
                 if let Some(refusal) = self.not_adopted(wanted, observed) {
                     return Some(refusal);
                 }
@@ -323,13 +356,22 @@ impl Situation<'_> {
                 Wake::After(FOREIGN_WORK),
             )));
         }
-        let before = recorded.and_then(|recorded| recorded.applied.clone());
+        // What was written to a former namesake says nothing of one that is only now taken over.
+        let before = recorded
+            .filter(|_| owner == Ownership::Ours)
+            .and_then(|recorded| recorded.applied.clone());
         let formerly = before.as_ref().map(|before| before.fields.clone()).unwrap_or_default();
         let mut differences = body::differences(&wanted.body, observed, &formerly);
-        if only_looks {
+        let failed = observed["properties"]["provisioningState"]
+            .as_str()
+            .filter(|state| matches!(*state, "Failed" | "Canceled"));
+        if looks_only {
             // What is only observed is not marked.
             differences.retain(|at| !at.ends_with(ownership::OWNER_KEY));
-            return (!differences.is_empty()).then(|| drifted(wanted, &differences));
+            return match failed {
+                Some(state) => Some(unusable(wanted, state)),
+                None => (!differences.is_empty()).then(|| drifted(wanted, &differences)),
+            };
         }
         if let Some(fixed) = wanted
             .type_
@@ -339,16 +381,12 @@ impl Situation<'_> {
         {
             return Some(fixed_differs(wanted, observed, fixed));
         }
-        let failed = matches!(
-            observed["properties"]["provisioningState"].as_str(),
-            Some("Failed" | "Canceled")
-        );
         let after = applied(wanted);
         let secret_changed =
             before.as_ref().is_none_or(|before| before.secrets != after.secrets) && !wanted.secrets.is_empty();
         let unchanged_spec = before.as_ref().is_some_and(|before| before.hash == after.hash);
-        let write_only_changed = !unchanged_spec && wanted.write_only != Value::Null;
-        if differences.is_empty() && !secret_changed && !write_only_changed && !failed {
+        let write_only_changed = !unchanged_spec && (wanted.write_only != Value::Null || !wanted.secrets.is_empty());
+        if differences.is_empty() && !secret_changed && !write_only_changed && failed.is_none() {
             let confirmed = OwnedResource {
                 id: wanted.id.to_string(),
                 created_at: ownership::created_at(observed).map(str::to_owned),
@@ -359,7 +397,14 @@ impl Situation<'_> {
         if let Some(refused) = self.refused(wanted) {
             return Some(refused);
         }
-        if failed {
+        // The write that is to come makes it ours: what the inventory does not name would be left behind.
+        if recorded.is_none() {
+            return Some(Step::Record(wanted.clone()));
+        }
+        if self.just_wrote(&wanted.id) && before.as_ref() == Some(&after) {
+            return Some(written_in_vain(wanted, failed, &differences));
+        }
+        if failed.is_some() {
             return Some(Step::Create(wanted.clone()));
         }
         let reason = match owner {
@@ -395,21 +440,31 @@ impl Situation<'_> {
         )))
     }
 
-    /// Where this very attempt was refused for good before.
+    /// Where this very attempt was refused for good before. What came between, and took the condition away, does not matter.
     fn refused(&self, wanted: &Wanted) -> Option<Step> {
-        let same = self.memory.refused.as_deref() == Some(attempt(wanted, self.retry_token).as_str());
-        let stalled = find(&self.memory.conditions, ConditionType::Stalled).filter(|_| same)?;
-        let reason = Reason::ALL
-            .iter()
-            .find(|reason| reason.as_str() == stalled.reason)
-            .copied()
-            .unwrap_or(Reason::Refused);
+        if self.memory.refused.as_deref() != Some(attempt(wanted, self.retry_token).as_str()) {
+            return None;
+        }
+        let told = find(&self.memory.conditions, ConditionType::Stalled)
+            .filter(|stalled| stalled.reason == Reason::Refused.as_str())
+            .map(|stalled| stalled.message.clone());
+        let message = told.unwrap_or_else(|| {
+            format!(
+                "Azure refused before to write {} as the spec says: change the spec, or ask for another try with the annotation {RECONCILE_AT}",
+                label(&wanted.id)
+            )
+        });
         Some(Step::Rest(Rest::new(
             State::Stalled,
-            reason,
-            &stalled.message,
+            Reason::Refused,
+            message,
             Wake::Resync,
         )))
+    }
+
+    fn just_wrote(&self, id: &ArmId) -> bool {
+        self.just_done
+            .is_some_and(|(kind, done)| kind != OperationKind::Delete && done == id)
     }
 
     fn settle(&self, wanted: &[Wanted]) -> Step {
@@ -475,6 +530,37 @@ fn drifted(wanted: &Wanted, differences: &[String]) -> Step {
     Step::Rest(Rest::new(State::Drifted, Reason::Drifted, message, Wake::Resync))
 }
 
+fn unusable(wanted: &Wanted, state: &str) -> Step {
+    let message = format!(
+        "{} is {state} in Azure; managementPolicy Observe does not make it again",
+        label(&wanted.id)
+    );
+    Step::Rest(Rest::new(State::Stalled, Reason::Drifted, message, Wake::Resync))
+}
+
+/// Azure took what was written and shows something else: the same again and again would come to the same.
+fn written_in_vain(wanted: &Wanted, failed: Option<&str>, differences: &[String]) -> Step {
+    let (reason, why) = match failed {
+        Some(state) => (Reason::AzureUnavailable, format!("is {state} in Azure")),
+        None => (
+            Reason::Drifted,
+            format!("differs from the spec in {}", listed(differences)),
+        ),
+    };
+    let message = format!(
+        "{} {why} right after it was written; it is written again later, unless the spec changes",
+        label(&wanted.id)
+    );
+    Step::Rest(Rest::new(State::Waiting, reason, message, passing(Class::Slow)))
+}
+
+fn passing(class: Class) -> Wake {
+    Wake::Backoff {
+        class,
+        retry_after: None,
+    }
+}
+
 fn fixed_differs(wanted: &Wanted, observed: &Value, fixed: &str) -> Step {
     let there = observed.pointer(fixed).and_then(Value::as_str).unwrap_or("none");
     let here = wanted.body.pointer(fixed).and_then(Value::as_str).unwrap_or("none");
@@ -504,5 +590,4 @@ pub fn listed(pointers: &[String]) -> String {
 }
 
 #[cfg(test)]
-#[path = "plan_tests.rs"]
 mod tests;

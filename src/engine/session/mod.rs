@@ -15,7 +15,7 @@ use super::plan::{Farewell, Situation, Step, plan};
 use super::sight::Sights;
 use super::verdict::Rest;
 use crate::api::conditions::Reason;
-use crate::api::status::{Applied, OwnedResource};
+use crate::api::status::{Applied, OperationKind, OwnedResource};
 use crate::api::{FINALIZER, RECONCILE_AT};
 use crate::arm::ArmId;
 use crate::arm::resource_type::{self, label};
@@ -31,6 +31,8 @@ pub(super) struct Session<'c, K: Kind> {
     sights: Sights,
     /// Sights from before the last write do not count.
     fresh_from: Timestamp,
+    /// The last write that was made, or whose end was seen.
+    just_done: Option<(OperationKind, ArmId)>,
     /// The object is as the API server has it, not as a cache had it.
     confirmed: bool,
 }
@@ -52,6 +54,7 @@ impl<'c, K: Kind> Session<'c, K> {
             object,
             sights: Sights::default(),
             fresh_from: Timestamp::now(),
+            just_done: None,
             confirmed: false,
         }
     }
@@ -89,6 +92,7 @@ impl<'c, K: Kind> Session<'c, K> {
             reads: K::reads(),
             sights: &self.sights,
             fresh_from: self.fresh_from,
+            just_done: self.just_done.as_ref().map(|(kind, id)| (*kind, id)),
         })
     }
 

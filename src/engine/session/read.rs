@@ -78,6 +78,7 @@ impl<K: Kind> Session<'_, K> {
                 Next::Rest(self.set_back(verb, &id, &error))
             }
             Progress::Succeeded => {
+                self.just_done = Some((operation.kind, id.clone()));
                 if let Some(applied) = operation.sent {
                     self.written(&id, applied);
                 }

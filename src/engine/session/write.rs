@@ -138,6 +138,7 @@ impl<K: Kind> Session<'_, K> {
                 tracing::info!(resource = %wanted.id, ?kind, "wrote {}", wanted.id);
                 self.context.gate.leave(&self.holder());
                 self.written(&wanted.id, plan::applied(&wanted));
+                self.just_done = Some((kind, wanted.id.clone()));
                 if let Some(resource) = answer {
                     self.sights.insert(
                         Target::Resource(wanted.id.clone()),
@@ -188,6 +189,7 @@ impl<K: Kind> Session<'_, K> {
             }
             Ok(Written::Done(_)) => {
                 self.context.gate.leave(&self.holder());
+                self.just_done = Some((OperationKind::Delete, id.clone()));
                 self.sights
                     .insert(Target::Resource(id), Timestamp::now(), Sight::Absent);
                 Ok(Next::Plan)

@@ -1,0 +1,300 @@
+//! Situations, told in a line or two: what the test does not say is a managed object with our finalizer on it.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use serde_json::{Value, json};
+
+use super::super::*;
+use crate::api::references::SecretKeyReference;
+use crate::arm::resource_type::{CONNECTION, WORKSPACE};
+use crate::engine::kind::SecretValue;
+use crate::engine::ownership::OWNER_KEY;
+use crate::engine::verdict::conditions;
+
+pub(super) const MARK: &str = "cluster/team/churn";
+pub(super) const OTHER_MARK: &str = "cluster/rivals/churn";
+pub(super) const TOKEN: &str = "0.1.0/";
+pub(super) const OPERATION_URL: &str = "https://management.azure.com/operations/1";
+const SUBSCRIPTION: &str = "00000001-0000-4000-8000-000000000001";
+
+/// The second at which a sight counts as fresh.
+const FRESH: i64 = 1000;
+
+pub(super) fn second(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
+
+pub(super) fn workspace() -> Wanted {
+    Wanted {
+        id: ArmId::workspace(SUBSCRIPTION, "rg-ai", "churn").unwrap(),
+        type_: &WORKSPACE,
+        body: json!({
+            "kind": "Project",
+            "location": "westeurope",
+            "tags": {"team": "churn", OWNER_KEY: MARK},
+            "properties": {"friendlyName": "Churn"},
+        }),
+        write_only: Value::Null,
+        secrets: Vec::new(),
+        adoption_forbidden: None,
+    }
+}
+
+pub(super) fn connection(name: &str) -> Wanted {
+    Wanted {
+        id: workspace().id.child("connections", name).unwrap(),
+        type_: &CONNECTION,
+        body: json!({"properties": {"category": "AzureOpenAI", "target": "https://a", "metadata": {OWNER_KEY: MARK}}}),
+        write_only: json!({"properties": {"credentials": {}}}),
+        secrets: vec![SecretValue {
+            pointer: "/properties/credentials/key".to_owned(),
+            source: SecretKeyReference {
+                name: "aoai".to_owned(),
+                key: "key".to_owned(),
+            },
+            version: "1".to_owned(),
+        }],
+        adoption_forbidden: None,
+    }
+}
+
+/// The resource as Azure shows it once it is made as wanted.
+pub(super) fn made(wanted: &Wanted) -> Value {
+    with(&made_by_hand(wanted), wanted.type_.mark_in, OWNER_KEY, MARK)
+}
+
+/// The same, without an owner mark.
+pub(super) fn made_by_hand(wanted: &Wanted) -> Value {
+    let mut there = wanted.body.clone();
+    body::overlay(
+        &mut there,
+        &json!({
+            "properties": {"provisioningState": "Succeeded"},
+            "systemData": {"createdAt": "2026-01-01T00:00:00Z", "createdBy": "alice@contoso.com"},
+        }),
+    );
+    with(&there, wanted.type_.mark_in, OWNER_KEY, Value::Null)
+}
+
+/// The same, with somebody else's owner mark.
+pub(super) fn made_by_others(wanted: &Wanted) -> Value {
+    with(&made(wanted), wanted.type_.mark_in, OWNER_KEY, OTHER_MARK)
+}
+
+pub(super) fn with(there: &Value, map: &str, key: &str, value: impl Into<Value>) -> Value {
+    let mut there = there.clone();
+    body::set(&mut there, &format!("{map}/{key}"), value.into());
+    there
+}
+
+pub(super) fn provisioning(there: &Value, state: &str) -> Value {
+    with(there, "/properties", "provisioningState", state)
+}
+
+/// What the inventory says of a resource that was made as wanted.
+pub(super) fn confirmed(wanted: &Wanted) -> OwnedResource {
+    OwnedResource {
+        id: wanted.id.to_string(),
+        created_at: ownership::created_at(&made(wanted)).map(str::to_owned),
+        applied: Some(applied(wanted)),
+    }
+}
+
+/// What the inventory says of a resource that is about to be made.
+pub(super) fn recorded(wanted: &Wanted) -> OwnedResource {
+    OwnedResource {
+        id: wanted.id.to_string(),
+        ..OwnedResource::default()
+    }
+}
+
+pub(super) fn operation(kind: OperationKind) -> Operation {
+    Operation {
+        kind,
+        resource_id: workspace().id.to_string(),
+        url: OPERATION_URL.to_owned(),
+        started_at: second(FRESH).to_string(),
+        sent: None,
+        attempt: None,
+    }
+}
+
+/// The conditions of an object that came to rest there before.
+pub(super) fn rested(reason: Reason, state: State, message: &str) -> Vec<Condition> {
+    let rest = Rest::new(state, reason, message, Wake::Resync);
+    conditions(&[], &rest, 1, false, second(0))
+}
+
+pub(super) struct Scene {
+    deleting: bool,
+    finalizer: bool,
+    policies: Policies,
+    memory: EngineStatus,
+    wanted: Result<Vec<Wanted>, Unresolved>,
+    held_by: Option<String>,
+    retry_token: String,
+    reads: &'static [&'static str],
+    sights: Sights,
+    just_done: Option<(OperationKind, ArmId)>,
+}
+
+impl Scene {
+    /// A workspace is wanted, and nothing is known yet.
+    pub(super) fn new() -> Self {
+        Self {
+            deleting: false,
+            finalizer: true,
+            policies: Policies::default(),
+            memory: EngineStatus::default(),
+            wanted: Ok(vec![workspace()]),
+            held_by: None,
+            retry_token: TOKEN.to_owned(),
+            reads: &[],
+            sights: Sights::default(),
+            just_done: None,
+        }
+    }
+
+    pub(super) fn deleting(mut self) -> Self {
+        self.deleting = true;
+        self
+    }
+
+    pub(super) fn without_finalizer(mut self) -> Self {
+        self.finalizer = false;
+        self
+    }
+
+    pub(super) fn observes(mut self) -> Self {
+        self.policies.management = ManagementPolicy::Observe;
+        self
+    }
+
+    pub(super) fn pauses(mut self) -> Self {
+        self.policies.management = ManagementPolicy::Pause;
+        self
+    }
+
+    pub(super) fn adopts(mut self) -> Self {
+        self.policies.adoption = AdoptionPolicy::Adopt;
+        self
+    }
+
+    pub(super) fn orphans(mut self) -> Self {
+        self.policies.deletion = DeletionPolicy::Orphan;
+        self
+    }
+
+    pub(super) fn wants(mut self, wanted: impl IntoIterator<Item = Wanted>) -> Self {
+        self.wanted = Ok(wanted.into_iter().collect());
+        self
+    }
+
+    pub(super) fn unresolved(mut self, reason: Reason, message: &str) -> Self {
+        self.wanted = Err(Unresolved::new(reason, message));
+        self
+    }
+
+    pub(super) fn held_by(mut self, holder: &str) -> Self {
+        self.held_by = Some(holder.to_owned());
+        self
+    }
+
+    pub(super) fn asked_again(mut self) -> Self {
+        self.retry_token.push_str("please");
+        self
+    }
+
+    pub(super) fn reads(mut self, reads: &'static [&'static str]) -> Self {
+        self.reads = reads;
+        self
+    }
+
+    pub(super) fn remembers(mut self, owned: OwnedResource) -> Self {
+        self.memory.resources.push(owned);
+        self
+    }
+
+    pub(super) fn runs(mut self, operation: Operation) -> Self {
+        self.memory.operation = Some(operation);
+        self
+    }
+
+    /// Azure refused for good to write this, and the object stalled.
+    pub(super) fn refused(mut self, wanted: &Wanted, message: &str) -> Self {
+        self.memory.refused = Some(attempt(wanted, TOKEN));
+        self.last_rested(Reason::Refused, State::Stalled, message)
+    }
+
+    pub(super) fn last_rested(mut self, reason: Reason, state: State, message: &str) -> Self {
+        self.memory.conditions = rested(reason, state, message);
+        self
+    }
+
+    pub(super) fn just_did(mut self, kind: OperationKind, id: &ArmId) -> Self {
+        self.just_done = Some((kind, id.clone()));
+        self
+    }
+
+    pub(super) fn sees(self, wanted: &Wanted, there: Value) -> Self {
+        self.saw(FRESH, Target::Resource(wanted.id.clone()), Sight::Present(there))
+    }
+
+    pub(super) fn sees_absent(self, wanted: &Wanted) -> Self {
+        self.saw(FRESH, Target::Resource(wanted.id.clone()), Sight::Absent)
+    }
+
+    pub(super) fn sees_running(self) -> Self {
+        self.saw(FRESH, Target::Operation(OPERATION_URL.to_owned()), Sight::Running)
+    }
+
+    pub(super) fn sees_items(self, wanted: &Wanted, collection: &'static str) -> Self {
+        let target = Target::Collection(wanted.id.clone(), collection);
+        self.saw(FRESH, target, Sight::Items(Vec::new()))
+    }
+
+    /// Saw it before the last write.
+    pub(super) fn saw_earlier(self, target: Target, sight: Sight) -> Self {
+        self.saw(FRESH - 1, target, sight)
+    }
+
+    fn saw(mut self, at: i64, target: Target, sight: Sight) -> Self {
+        self.sights.insert(target, second(at), sight);
+        self
+    }
+
+    pub(super) fn plan(&self) -> Step {
+        plan(&Situation {
+            deleting: self.deleting,
+            finalizer: self.finalizer,
+            policies: self.policies,
+            memory: &self.memory,
+            wanted: self.wanted.as_deref(),
+            held_by: self.held_by.as_deref(),
+            mark: MARK,
+            retry_token: &self.retry_token,
+            reads: self.reads,
+            sights: &self.sights,
+            fresh_from: second(FRESH),
+            just_done: self.just_done.as_ref().map(|(kind, id)| (*kind, id)),
+        })
+    }
+
+    pub(super) fn rest(&self) -> Rest {
+        match self.plan() {
+            Step::Rest(rest) => rest,
+            step => panic!("no rest: {step:?}"),
+        }
+    }
+
+    pub(super) fn update(&self) -> Update {
+        match self.plan() {
+            Step::Update(update) => update,
+            step => panic!("no update: {step:?}"),
+        }
+    }
+}
+
+pub(super) fn observe(wanted: &Wanted) -> Step {
+    Step::Observe(Target::Resource(wanted.id.clone()))
+}
