@@ -36,10 +36,8 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Standard error and not the log: the log may not have been set up.
-            let _ = std::io::Write::write_all(
-                &mut std::io::stderr(),
-                format!("foundry-operator: {error}\n").as_bytes(),
-            );
+            let _ =
+                std::io::Write::write_all(&mut std::io::stderr(), format!("foundry-operator: {error}\n").as_bytes());
             ExitCode::FAILURE
         }
     }

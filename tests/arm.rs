@@ -16,21 +16,9 @@ const VERSION: &str = "2025-12-01";
 
 async fn emulator() -> Emulator {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let identities = vec![Identity {
-        client_id: CLIENT_ID.into(),
-        credential: Credential::Secret("right".into()),
-    }];
-    let settings = Settings {
-        timings: Timings::all(Duration::from_millis(100)),
-        page_size: 1,
-        ..Settings::default()
-    };
-    let config = Config {
-        identities,
-        settings,
-        limits: Limits::generous(),
-        ..Config::default()
-    };
+    let identities = vec![Identity { client_id: CLIENT_ID.into(), credential: Credential::Secret("right".into()) }];
+    let settings = Settings { timings: Timings::all(Duration::from_millis(100)), page_size: 1, ..Settings::default() };
+    let config = Config { identities, settings, limits: Limits::generous(), ..Config::default() };
     Emulator::start(config).await.unwrap()
 }
 
@@ -48,12 +36,7 @@ fn client_with(emulator: &Emulator, secret: &str, ca: Option<&str>) -> Client {
         secret: secret.to_owned().into(),
     };
     let credential = credential::credential(&sign_in, &cloud, http.clone()).unwrap();
-    Client::new(
-        http,
-        cloud.arm_endpoint.parse().unwrap(),
-        &cloud.arm_audience,
-        Arc::clone(&credential),
-    )
+    Client::new(http, cloud.arm_endpoint.parse().unwrap(), &cloud.arm_audience, Arc::clone(&credential))
 }
 
 fn client(emulator: &Emulator) -> Client {
@@ -73,9 +56,7 @@ fn hub_body() -> Value {
 }
 
 async fn follow(client: &Client, written: Written) -> Progress {
-    let Written::Accepted { url, .. } = written else {
-        panic!("done at once: {written:?}")
-    };
+    let Written::Accepted { url, .. } = written else { panic!("done at once: {written:?}") };
     follow_url(client, &url).await
 }
 
@@ -99,10 +80,7 @@ async fn a_workspace_is_made_read_and_deleted() {
     assert_eq!(client.get(&hub(), VERSION).await.unwrap().unwrap()["kind"], "Hub");
     let accepted = client.delete(&hub(), VERSION).await.unwrap();
     assert!(matches!(follow(&client, accepted).await, Progress::Succeeded));
-    assert!(matches!(
-        client.delete(&hub(), VERSION).await.unwrap(),
-        Written::Done(None)
-    ));
+    assert!(matches!(client.delete(&hub(), VERSION).await.unwrap(), Written::Done(None)));
 }
 
 #[tokio::test]
@@ -125,10 +103,7 @@ async fn every_page_of_a_list_is_read() {
     follow(&client, accepted).await;
     let datastores = client.list(&hub(), "datastores", VERSION).await.unwrap().unwrap();
     assert_eq!(datastores.len(), 4);
-    assert!(
-        emulator.journal_matching("GET", "/datastores").len() >= 4,
-        "one page held everything"
-    );
+    assert!(emulator.journal_matching("GET", "/datastores").len() >= 4, "one page held everything");
 }
 
 #[tokio::test]
@@ -144,10 +119,8 @@ async fn what_is_below_a_workspace_that_is_not_there_is_absent() {
 async fn the_token_goes_nowhere_but_to_arm() {
     let (emulator, elsewhere) = (emulator().await, emulator().await);
     let client = client(&emulator);
-    let url = format!(
-        "{}/subscriptions/{DEFAULT_SUBSCRIPTION}/providers/x?api-version={VERSION}",
-        elsewhere.endpoint()
-    );
+    let url =
+        format!("{}/subscriptions/{DEFAULT_SUBSCRIPTION}/providers/x?api-version={VERSION}", elsewhere.endpoint());
     assert!(matches!(client.poll(&url).await.unwrap(), Progress::Untold(_)));
     assert_eq!(elsewhere.journal().len(), 0);
 }
@@ -159,10 +132,7 @@ async fn an_operation_that_arm_does_not_know_is_untold() {
         "{}/subscriptions/{DEFAULT_SUBSCRIPTION}/providers/Microsoft.MachineLearningServices/locations/westeurope/workspaceOperationsStatus/none?api-version={VERSION}",
         emulator.endpoint()
     );
-    assert!(matches!(
-        client(&emulator).poll(&url).await.unwrap(),
-        Progress::Untold(_)
-    ));
+    assert!(matches!(client(&emulator).poll(&url).await.unwrap(), Progress::Untold(_)));
 }
 
 #[tokio::test]
@@ -178,9 +148,7 @@ async fn a_failed_operation_tells_azures_words() {
         message: "not like this".into(),
     });
     let accepted = client.put(&hub(), VERSION, Body::new(&hub_body())).await.unwrap();
-    let Progress::Failed(error) = follow(&client, accepted).await else {
-        panic!("it did not fail")
-    };
+    let Progress::Failed(error) = follow(&client, accepted).await else { panic!("it did not fail") };
     assert_eq!((error.class, error.message.as_str()), (Class::Lasting, "not like this"));
 }
 
@@ -196,21 +164,14 @@ async fn a_read_that_fails_for_a_moment_is_made_again() {
         message: "in a moment".into(),
     });
     assert_eq!(client(&emulator).get(&hub(), VERSION).await.unwrap(), None);
-    let statuses: Vec<u16> = emulator
-        .journal_matching("GET", "contoso")
-        .iter()
-        .map(|call| call.status)
-        .collect();
+    let statuses: Vec<u16> = emulator.journal_matching("GET", "contoso").iter().map(|call| call.status).collect();
     assert_eq!(statuses, [503, 404]);
 }
 
 #[tokio::test]
 async fn a_wrong_secret_is_a_sign_in_that_failed() {
     let emulator = emulator().await;
-    let error = client_with(&emulator, "wrong", Some(emulator.ca_pem()))
-        .get(&hub(), VERSION)
-        .await
-        .unwrap_err();
+    let error = client_with(&emulator, "wrong", Some(emulator.ca_pem())).get(&hub(), VERSION).await.unwrap_err();
     assert_eq!(error.cause, Cause::SignIn);
     assert!(error.message.contains("AADSTS7000215"), "{error}");
     assert!(!error.to_string().contains("wrong\""), "{error}");
@@ -219,10 +180,7 @@ async fn a_wrong_secret_is_a_sign_in_that_failed() {
 #[tokio::test]
 async fn a_server_that_is_not_trusted_gets_nothing() {
     let emulator = emulator().await;
-    let error = client_with(&emulator, "right", None)
-        .get(&hub(), VERSION)
-        .await
-        .unwrap_err();
+    let error = client_with(&emulator, "right", None).get(&hub(), VERSION).await.unwrap_err();
     assert!(error.to_string().contains("certificate"), "{error}");
     assert_eq!(emulator.journal().len(), 0);
 }

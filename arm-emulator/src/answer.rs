@@ -18,21 +18,11 @@ pub(crate) struct Answer {
 
 impl Answer {
     pub(crate) const fn ok(body: Value) -> Self {
-        Self {
-            status: StatusCode::OK,
-            headers: Vec::new(),
-            body: Some(body),
-            failure: None,
-        }
+        Self { status: StatusCode::OK, headers: Vec::new(), body: Some(body), failure: None }
     }
 
     pub(crate) const fn empty(status: StatusCode) -> Self {
-        Self {
-            status,
-            headers: Vec::new(),
-            body: None,
-            failure: None,
-        }
+        Self { status, headers: Vec::new(), body: None, failure: None }
     }
 
     pub(crate) fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
@@ -41,9 +31,7 @@ impl Answer {
     }
 
     pub(crate) fn has_header(&self, name: &str) -> bool {
-        self.headers
-            .iter()
-            .any(|(existing, _)| existing.eq_ignore_ascii_case(name))
+        self.headers.iter().any(|(existing, _)| existing.eq_ignore_ascii_case(name))
     }
 
     pub(crate) fn into_response(self) -> Response {
@@ -58,10 +46,7 @@ impl Answer {
         headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
         headers.insert(EXPIRES, HeaderValue::from_static("-1"));
         if typed {
-            headers.insert(
-                CONTENT_TYPE,
-                HeaderValue::from_static("application/json; charset=utf-8"),
-            );
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
         } else if self.status != StatusCode::NO_CONTENT {
             headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }

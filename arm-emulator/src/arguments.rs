@@ -27,12 +27,7 @@ pub(crate) enum Command {
 #[derive(Args)]
 pub(crate) struct Serve {
     /// Where to listen; port 0 takes a free one
-    #[arg(
-        long,
-        env = "ARM_EMULATOR_LISTEN",
-        default_value = "127.0.0.1:8443",
-        value_name = "ADDRESS:PORT"
-    )]
+    #[arg(long, env = "ARM_EMULATOR_LISTEN", default_value = "127.0.0.1:8443", value_name = "ADDRESS:PORT")]
     listen: SocketAddr,
     /// The host name by which callers reach it, if that is not the address it listens on
     #[arg(long, env = "ARM_EMULATOR_HOST", value_name = "NAME")]
@@ -50,12 +45,7 @@ pub(crate) struct Serve {
     )]
     subscriptions: Vec<String>,
     /// A resource group that exists (repeat for more); any, if none is given
-    #[arg(
-        long = "resource-group",
-        env = "ARM_EMULATOR_RESOURCE_GROUPS",
-        value_delimiter = ',',
-        value_name = "NAME"
-    )]
+    #[arg(long = "resource-group", env = "ARM_EMULATOR_RESOURCE_GROUPS", value_delimiter = ',', value_name = "NAME")]
     resource_groups: Vec<String>,
     /// How long it takes to create a workspace, in seconds
     #[arg(long, env = "ARM_EMULATOR_CREATE_SECONDS", default_value = "5", value_parser = seconds, value_name = "SECONDS")]
@@ -146,23 +136,11 @@ impl Serve {
     /// The configuration that the arguments spell, with the key sets read.
     pub(crate) fn config(&self) -> Result<Config, String> {
         // Read here and not by clap, which would quote a misspelled secret in its complaint.
-        let secrets = self
-            .secrets
-            .iter()
-            .map(|text| secret(text))
-            .collect::<Result<Vec<_>, _>>();
+        let secrets = self.secrets.iter().map(|text| secret(text)).collect::<Result<Vec<_>, _>>();
         let secrets = secrets.map_err(|error| format!("--client-secret-identity: {error}"))?;
         let issuers = self.issuers.iter().map(IssuerFile::read).collect::<Result<_, _>>()?;
-        let unlimited = Bucket {
-            capacity: u32::MAX / 16,
-            refill_per_second: 1e9,
-        };
-        let limits = Limits {
-            reads: unlimited,
-            writes: unlimited,
-            deletes: unlimited,
-            ..Limits::default()
-        };
+        let unlimited = Bucket { capacity: u32::MAX / 16, refill_per_second: 1e9 };
+        let limits = Limits { reads: unlimited, writes: unlimited, deletes: unlimited, ..Limits::default() };
         Ok(Config {
             listen: self.listen,
             host: self.host.clone(),
@@ -201,10 +179,7 @@ impl IssuerFile {
         let told = |error: &dyn std::fmt::Display| format!("the key set {}: {error}", self.file.display());
         let text = std::fs::read(&self.file).map_err(|error| told(&error))?;
         let jwks = serde_json::from_slice(&text).map_err(|error| told(&error))?;
-        Ok(Issuer {
-            url: self.url.clone(),
-            jwks,
-        })
+        Ok(Issuer { url: self.url.clone(), jwks })
     }
 }
 
@@ -215,10 +190,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
 
 fn issuer(text: &str) -> Result<IssuerFile, String> {
     let (url, file) = text.rsplit_once('=').ok_or("not of the form URL=FILE")?;
-    Ok(IssuerFile {
-        url: url.to_owned(),
-        file: file.into(),
-    })
+    Ok(IssuerFile { url: url.to_owned(), file: file.into() })
 }
 
 /// The values of `names` in `name=value,name=value`, where the last may contain commas.
@@ -226,10 +198,8 @@ fn fields<const N: usize>(text: &str, names: [&str; N]) -> Result<[String; N], S
     let mut rest = text;
     let mut values = [const { String::new() }; N];
     for (place, name) in names.into_iter().enumerate() {
-        rest = rest
-            .strip_prefix(name)
-            .and_then(|rest| rest.strip_prefix('='))
-            .ok_or(format!("'{name}=' is missing"))?;
+        rest =
+            rest.strip_prefix(name).and_then(|rest| rest.strip_prefix('=')).ok_or(format!("'{name}=' is missing"))?;
         if place + 1 == N {
             rest.clone_into(&mut values[place]);
         } else {
@@ -246,18 +216,12 @@ fn fields<const N: usize>(text: &str, names: [&str; N]) -> Result<[String; N], S
 
 fn federated(text: &str) -> Result<Identity, String> {
     let [client_id, issuer, subject] = fields(text, ["client-id", "issuer", "subject"])?;
-    Ok(Identity {
-        client_id,
-        credential: Credential::Federated { issuer, subject },
-    })
+    Ok(Identity { client_id, credential: Credential::Federated { issuer, subject } })
 }
 
 fn secret(text: &str) -> Result<Identity, String> {
     let [client_id, secret] = fields(text, ["client-id", "secret"])?;
-    Ok(Identity {
-        client_id,
-        credential: Credential::Secret(secret),
-    })
+    Ok(Identity { client_id, credential: Credential::Secret(secret) })
 }
 
 #[cfg(test)]
@@ -287,10 +251,6 @@ mod tests {
         assert!(
             matches!(secret("client-id=c,secret=a,b=c").expect("one").credential, Credential::Secret(s) if s == "a,b=c")
         );
-        assert!(
-            !secret("client=c,secret=hidden")
-                .expect_err("a refusal")
-                .contains("hidden")
-        );
+        assert!(!secret("client=c,secret=hidden").expect_err("a refusal").contains("hidden"));
     }
 }

@@ -26,9 +26,7 @@ pub(crate) enum Child {
 
 impl Child {
     fn parse(segment: &str) -> Option<Self> {
-        [Self::Connection, Self::Datastore]
-            .into_iter()
-            .find(|child| child.collection().eq_ignore_ascii_case(segment))
+        [Self::Connection, Self::Datastore].into_iter().find(|child| child.collection().eq_ignore_ascii_case(segment))
     }
 
     pub(crate) const fn collection(self) -> &'static str {
@@ -66,28 +64,17 @@ impl ResourceId {
 
     /// The workspace itself, or the one that a child belongs to.
     pub(crate) fn owner(&self) -> Self {
-        Self {
-            child: None,
-            ..self.clone()
-        }
+        Self { child: None, ..self.clone() }
     }
 
     pub(crate) fn child(&self, child: Child, name: &str) -> Self {
-        Self {
-            child: Some((child, name.to_owned())),
-            ..self.clone()
-        }
+        Self { child: Some((child, name.to_owned())), ..self.clone() }
     }
 }
 
 impl fmt::Display for ResourceId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            subscription,
-            group,
-            workspace,
-            child,
-        } = self;
+        let Self { subscription, group, workspace, child } = self;
         write!(
             formatter,
             "/subscriptions/{subscription}/resourceGroups/{group}/providers/{PROVIDER}/workspaces/{workspace}"
@@ -103,10 +90,7 @@ impl fmt::Display for ResourceId {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Route {
     /// The workspaces of a subscription, or of one of its resource groups.
-    Workspaces {
-        subscription: String,
-        group: Option<String>,
-    },
+    Workspaces { subscription: String, group: Option<String> },
     /// One resource.
     Resource(ResourceId),
     /// The children of one kind of a workspace.
@@ -114,11 +98,7 @@ pub(crate) enum Route {
     /// The secrets of a connection.
     Secrets(ResourceId),
     /// The state of a long-running operation.
-    Operation {
-        subscription: String,
-        location: String,
-        operation: String,
-    },
+    Operation { subscription: String, location: String, operation: String },
 }
 
 /// Finds what `path` leads to, or the gateway's refusal.
@@ -168,9 +148,7 @@ fn spelled<'a>(segments: &[&'a str]) -> Vec<&'a str> {
         .enumerate()
         // Names stand at the odd places of every path up to the action, which is the last segment.
         .map(|(place, segment)| {
-            let literal = LITERALS
-                .into_iter()
-                .find(|literal| literal.eq_ignore_ascii_case(segment));
+            let literal = LITERALS.into_iter().find(|literal| literal.eq_ignore_ascii_case(segment));
             match literal {
                 Some(literal) if place % 2 == 0 => literal,
                 _ => *segment,
@@ -189,12 +167,7 @@ fn service_route(subscription: &str, group: Option<String>, rest: &[&str]) -> Op
             operation: (*operation).to_owned(),
         }),
         (Some(group), ["workspaces", workspace, below @ ..]) => {
-            let id = ResourceId {
-                subscription,
-                group,
-                workspace: (*workspace).to_owned(),
-                child: None,
-            };
+            let id = ResourceId { subscription, group, workspace: (*workspace).to_owned(), child: None };
             match below {
                 [] => Some(Route::Resource(id)),
                 [collection] => Child::parse(collection).map(|child| Route::Children(id, child)),

@@ -2,10 +2,7 @@
 
 /// The spelling of a category that the service answers: its own for a known one, the sender's for any other.
 pub(crate) fn canonical(category: &str) -> &str {
-    KNOWN
-        .into_iter()
-        .find(|known| known.eq_ignore_ascii_case(category))
-        .unwrap_or(category)
+    KNOWN.into_iter().find(|known| known.eq_ignore_ascii_case(category)).unwrap_or(category)
 }
 
 /// The group that a connection of this category is shown in. Recorded is only `AzureAI` for `AzureOpenAI`; the rest is

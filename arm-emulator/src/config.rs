@@ -115,11 +115,7 @@ impl Timings {
     /// Every operation takes the same time.
     #[must_use]
     pub const fn all(duration: Duration) -> Self {
-        Self {
-            workspace_create: duration,
-            workspace_update: duration,
-            workspace_delete: duration,
-        }
+        Self { workspace_create: duration, workspace_update: duration, workspace_delete: duration }
     }
 }
 
@@ -192,11 +188,9 @@ pub enum Credential {
 impl std::fmt::Debug for Credential {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Federated { issuer, subject } => formatter
-                .debug_struct("Federated")
-                .field("issuer", issuer)
-                .field("subject", subject)
-                .finish(),
+            Self::Federated { issuer, subject } => {
+                formatter.debug_struct("Federated").field("issuer", issuer).field("subject", subject).finish()
+            }
             Self::Secret(_) => formatter.write_str("Secret(***)"),
         }
     }
@@ -227,18 +221,9 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            reads: Bucket {
-                capacity: 250,
-                refill_per_second: 25.0,
-            },
-            writes: Bucket {
-                capacity: 200,
-                refill_per_second: 10.0,
-            },
-            deletes: Bucket {
-                capacity: 200,
-                refill_per_second: 10.0,
-            },
+            reads: Bucket { capacity: 250, refill_per_second: 25.0 },
+            writes: Bucket { capacity: 200, refill_per_second: 10.0 },
+            deletes: Bucket { capacity: 200, refill_per_second: 10.0 },
             global_factor: 15,
         }
     }
@@ -248,15 +233,7 @@ impl Limits {
     /// Buckets so large that no test empties them.
     #[must_use]
     pub const fn generous() -> Self {
-        const LARGE: Bucket = Bucket {
-            capacity: 1_000_000,
-            refill_per_second: 100_000.0,
-        };
-        Self {
-            reads: LARGE,
-            writes: LARGE,
-            deletes: LARGE,
-            global_factor: 15,
-        }
+        const LARGE: Bucket = Bucket { capacity: 1_000_000, refill_per_second: 100_000.0 };
+        Self { reads: LARGE, writes: LARGE, deletes: LARGE, global_factor: 15 }
     }
 }

@@ -26,13 +26,7 @@ pub(crate) fn router() -> Router<Arc<Shared>> {
         .route("/healthz", get(healthz))
         .route("/journal", get(journal).delete(clear_journal))
         .route("/resources", get(resources))
-        .route(
-            "/resources/{*id}",
-            get(resource)
-                .put(put_resource)
-                .patch(patch_resource)
-                .delete(remove_resource),
-        )
+        .route("/resources/{*id}", get(resource).put(put_resource).patch(patch_resource).delete(remove_resource))
         .route("/secrets/{*id}", get(secrets))
         .route("/settings", get(settings).patch(change_settings))
         .route("/operations/fail-next", post(fail_next))
@@ -58,10 +52,8 @@ struct JournalFilter {
 
 async fn journal(State(shared): State<Arc<Shared>>, Query(filter): Query<JournalFilter>) -> Response {
     let journal = shared.journal();
-    let entries: Vec<&JournalEntry> = journal
-        .entries()
-        .filter(|entry| entry.matches(&filter.method, &filter.path))
-        .collect();
+    let entries: Vec<&JournalEntry> =
+        journal.entries().filter(|entry| entry.matches(&filter.method, &filter.path)).collect();
     Json(entries).into_response()
 }
 
@@ -75,9 +67,7 @@ async fn resources(State(shared): State<Arc<Shared>>) -> Response {
 }
 
 async fn resource(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Response {
-    shared
-        .resource(&id)
-        .map_or_else(|| not_found(&id), |resource| Json(resource).into_response())
+    shared.resource(&id).map_or_else(|| not_found(&id), |resource| Json(resource).into_response())
 }
 
 async fn put_resource(State(shared): State<Arc<Shared>>, Path(id): Path<String>, body: Body<Value>) -> Response {
@@ -115,9 +105,7 @@ fn refused(error: &ChangeError) -> Response {
 }
 
 async fn secrets(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Response {
-    shared
-        .connection_credentials(&id)
-        .map_or_else(|| not_found(&id), |credentials| Json(credentials).into_response())
+    shared.connection_credentials(&id).map_or_else(|| not_found(&id), |credentials| Json(credentials).into_response())
 }
 
 async fn settings(State(shared): State<Arc<Shared>>) -> Response {
@@ -167,12 +155,7 @@ struct Federated {
 }
 
 async fn add_identity(State(shared): State<Arc<Shared>>, body: Body<NewIdentity>) -> Response {
-    let NewIdentity {
-        client_id,
-        federated,
-        secret,
-        issuer,
-    } = match body {
+    let NewIdentity { client_id, federated, secret, issuer } = match body {
         Ok(Json(identity)) => identity,
         Err(rejection) => return unreadable(&rejection),
     };
@@ -182,10 +165,7 @@ async fn add_identity(State(shared): State<Arc<Shared>>, body: Body<NewIdentity>
     match client_id {
         Some(client_id) if !credentials.is_empty() => {
             for credential in credentials {
-                directory.register(Identity {
-                    client_id: client_id.clone(),
-                    credential,
-                });
+                directory.register(Identity { client_id: client_id.clone(), credential });
             }
         }
         None if credentials.is_empty() && issuer.is_some() => {}

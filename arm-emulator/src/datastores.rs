@@ -74,28 +74,14 @@ pub(crate) fn defaults(
         properties["properties"] = Value::Null;
         properties["isDefault"] = json!(is_default);
         properties["credentials"] = json!({"credentialsType": if by_key { "AccountKey" } else { "None" }});
-        properties["subscriptionId"] = if is_default {
-            json!(workspace.subscription)
-        } else {
-            Value::Null
-        };
-        properties["resourceGroup"] = if is_default {
-            json!(workspace.group)
-        } else {
-            Value::Null
-        };
+        properties["subscriptionId"] = if is_default { json!(workspace.subscription) } else { Value::Null };
+        properties["resourceGroup"] = if is_default { json!(workspace.group) } else { Value::Null };
         properties["accountName"] = json!(account);
         properties["endpoint"] = json!("core.windows.net");
         properties["protocol"] = json!("https");
-        properties["serviceDataAccessAuthIdentity"] = json!(if is_default {
-            "WorkspaceSystemAssignedIdentity"
-        } else {
-            "None"
-        });
-        (
-            name,
-            envelope(&workspace.child(Child::Datastore, name), &properties, now),
-        )
+        properties["serviceDataAccessAuthIdentity"] =
+            json!(if is_default { "WorkspaceSystemAssignedIdentity" } else { "None" });
+        (name, envelope(&workspace.child(Child::Datastore, name), &properties, now))
     })
     .collect()
 }
@@ -122,10 +108,7 @@ pub(crate) fn shown(world: &World, workspace: &ResourceId) -> Vec<Value> {
     if !world.settings.datastores_appear {
         return Vec::new();
     }
-    world
-        .children(workspace, Child::Datastore)
-        .map(|stored| world.show(stored))
-        .collect()
+    world.children(workspace, Child::Datastore).map(|stored| world.show(stored)).collect()
 }
 
 pub(crate) fn get(world: &World, id: &ResourceId) -> Result<Answer, ArmError> {
@@ -155,11 +138,7 @@ mod tests {
         defaults(&id, &document, naming, Timestamp::UNIX_EPOCH)
             .iter()
             .map(|(_, datastore)| &datastore["properties"])
-            .filter_map(|properties| {
-                properties["containerName"]
-                    .as_str()
-                    .or(properties["fileShareName"].as_str())
-            })
+            .filter_map(|properties| properties["containerName"].as_str().or(properties["fileShareName"].as_str()))
             .map(str::to_owned)
             .collect()
     }

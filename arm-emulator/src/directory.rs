@@ -26,21 +26,11 @@ pub(crate) struct Refusal {
 
 impl Refusal {
     pub(crate) fn bad_request(error: &'static str, code: u32, message: impl Into<String>) -> Self {
-        Self {
-            status: StatusCode::BAD_REQUEST,
-            error,
-            code,
-            message: message.into(),
-        }
+        Self { status: StatusCode::BAD_REQUEST, error, code, message: message.into() }
     }
 
     fn invalid_client(code: u32, message: impl Into<String>) -> Self {
-        Self {
-            status: StatusCode::UNAUTHORIZED,
-            error: "invalid_client",
-            code,
-            message: message.into(),
-        }
+        Self { status: StatusCode::UNAUTHORIZED, error: "invalid_client", code, message: message.into() }
     }
 }
 
@@ -102,26 +92,21 @@ impl Directory {
 
     /// The spelling of the client id under which it is registered.
     pub(crate) fn client(&self, client_id: &str) -> Result<String, Refusal> {
-        self.credentials(client_id)
-            .next()
-            .map(|identity| identity.client_id.clone())
-            .ok_or_else(|| {
-                Refusal::bad_request(
-                    "unauthorized_client",
-                    700_016,
-                    format!(
-                        "Application with identifier '{client_id}' was not found in the directory. This can happen if \
+        self.credentials(client_id).next().map(|identity| identity.client_id.clone()).ok_or_else(|| {
+            Refusal::bad_request(
+                "unauthorized_client",
+                700_016,
+                format!(
+                    "Application with identifier '{client_id}' was not found in the directory. This can happen if \
                          the application has not been installed by the administrator of the tenant or consented to by \
                          any user in the tenant."
-                    ),
-                )
-            })
+                ),
+            )
+        })
     }
 
     fn credentials<'a>(&'a self, client_id: &'a str) -> impl Iterator<Item = &'a Identity> {
-        self.identities
-            .iter()
-            .filter(move |identity| identity.client_id.eq_ignore_ascii_case(client_id))
+        self.identities.iter().filter(move |identity| identity.client_id.eq_ignore_ascii_case(client_id))
     }
 
     pub(crate) fn check_secret(&self, client_id: &str, secret: &str) -> Result<(), Refusal> {

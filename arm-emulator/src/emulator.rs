@@ -80,13 +80,7 @@ impl Shared {
 
     pub(crate) fn put_resource(&self, id: &str, body: &Value) -> Result<Value, ChangeError> {
         let id = out_of_band::parse(id)?;
-        out_of_band::put(
-            &mut self.world_now(),
-            &id,
-            body,
-            &self.config.tenant_id,
-            Timestamp::now(),
-        )
+        out_of_band::put(&mut self.world_now(), &id, body, &self.config.tenant_id, Timestamp::now())
     }
 
     pub(crate) fn patch_resource(&self, id: &str, change: &Value) -> Result<Value, ChangeError> {
@@ -148,10 +142,7 @@ impl Emulator {
     /// # Errors
     /// When the address cannot be listened on, or no certificates can be made.
     pub async fn start(config: Config) -> Result<Self, StartError> {
-        let refused = |source| StartError::Listen {
-            address: config.listen,
-            source,
-        };
+        let refused = |source| StartError::Listen { address: config.listen, source };
         let listener = tokio::net::TcpListener::bind(config.listen).await.map_err(refused)?;
         let listener = listener.into_std().map_err(refused)?;
         let address = listener.local_addr().map_err(refused)?;
@@ -178,13 +169,7 @@ impl Emulator {
             }
         });
         tracing::info!(endpoint = shared.endpoint, "listening");
-        Ok(Self {
-            shared,
-            address,
-            ca_pem: tls.ca_pem,
-            handle,
-            server: Some(server),
-        })
+        Ok(Self { shared, address, ca_pem: tls.ca_pem, handle, server: Some(server) })
     }
 
     /// Stops listening and lets requests under way end, for a second at most.
@@ -240,11 +225,7 @@ impl Emulator {
     #[must_use]
     pub fn journal_matching(&self, method: &str, path: &str) -> Vec<JournalEntry> {
         let journal = self.shared.journal();
-        journal
-            .entries()
-            .filter(|entry| entry.matches(method, path))
-            .cloned()
-            .collect()
+        journal.entries().filter(|entry| entry.matches(method, path)).cloned().collect()
     }
 
     /// Empties the journal.

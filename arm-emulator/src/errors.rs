@@ -26,22 +26,12 @@ enum Speaker {
     /// ARM itself, which never asked the service.
     Gateway,
     /// The machine learning service.
-    Service {
-        target: Option<&'static str>,
-        details: Vec<Value>,
-        inner: Option<&'static str>,
-    },
+    Service { target: Option<&'static str>, details: Vec<Value>, inner: Option<&'static str> },
 }
 
 impl ArmError {
     fn new(status: StatusCode, code: impl Into<String>, message: impl Into<String>, speaker: Speaker) -> Self {
-        Self(Box::new(Parts {
-            status,
-            code: code.into(),
-            message: message.into(),
-            speaker,
-            headers: Vec::new(),
-        }))
+        Self(Box::new(Parts { status, code: code.into(), message: message.into(), speaker, headers: Vec::new() }))
     }
 
     pub(crate) fn gateway(status: StatusCode, code: impl Into<String>, message: impl Into<String>) -> Self {
@@ -49,11 +39,7 @@ impl ArmError {
     }
 
     pub(crate) fn service(status: StatusCode, code: impl Into<String>, message: impl Into<String>) -> Self {
-        let speaker = Speaker::Service {
-            target: None,
-            details: Vec::new(),
-            inner: None,
-        };
+        let speaker = Speaker::Service { target: None, details: Vec::new(), inner: None };
         Self::new(status, code, message, speaker)
     }
 
@@ -71,11 +57,7 @@ impl ArmError {
     }
 
     pub(crate) fn user_error(status: StatusCode, inner: &'static str, message: impl Into<String>) -> Self {
-        let speaker = Speaker::Service {
-            target: None,
-            details: Vec::new(),
-            inner: Some(inner),
-        };
+        let speaker = Speaker::Service { target: None, details: Vec::new(), inner: Some(inner) };
         Self::new(status, "UserError", message, speaker)
     }
 
@@ -91,18 +73,11 @@ impl ArmError {
 
     /// The answer, as a service in `region` gives it at `now`.
     pub(crate) fn into_answer(self, region: &str, now: Timestamp) -> Answer {
-        let Parts {
-            status,
-            code,
-            message,
-            speaker,
-            mut headers,
-        } = *self.0;
+        let Parts { status, code, message, speaker, mut headers } = *self.0;
         let (cause, body) = match speaker {
-            Speaker::Gateway => (
-                ("x-ms-failure-cause", "gateway"),
-                json!({"error": {"code": code, "message": message}}),
-            ),
+            Speaker::Gateway => {
+                (("x-ms-failure-cause", "gateway"), json!({"error": {"code": code, "message": message}}))
+            }
             Speaker::Service { target, details, inner } => (
                 ("x-ms-response-type", "error"),
                 json!({
@@ -133,12 +108,7 @@ impl ArmError {
             ),
         };
         headers.push((cause.0, cause.1.to_owned()));
-        Answer {
-            status,
-            headers,
-            body: Some(body),
-            failure: Some(code),
-        }
+        Answer { status, headers, body: Some(body), failure: Some(code) }
     }
 }
 
@@ -170,11 +140,7 @@ pub(crate) fn connection_not_found(name: &str) -> ArmError {
 }
 
 pub(crate) fn datastore_not_found(name: &str) -> ArmError {
-    ArmError::user_error(
-        StatusCode::NOT_FOUND,
-        "NotFoundError",
-        format!("Could not find datastore: {name}"),
-    )
+    ArmError::user_error(StatusCode::NOT_FOUND, "NotFoundError", format!("Could not find datastore: {name}"))
 }
 
 /// The reference has the sentence and the status, not the code: `Conflict` is one of the two codes it names as passing.

@@ -70,14 +70,9 @@ pub(crate) fn handle(shared: &Shared, call: &Call, now: Timestamp) -> Handled {
             admitted(shared, call, &name, &mut remaining, &mut region, now)
         })
         .unwrap_or_else(|error| error.into_answer(region.as_deref().unwrap_or(REGION), now));
-    let correlation = call
-        .header("x-ms-correlation-request-id")
-        .map_or_else(|| Uuid::new_v4().to_string(), str::to_owned);
-    Handled {
-        answer: finished(answer, call, &correlation, remaining, now),
-        caller,
-        correlation,
-    }
+    let correlation =
+        call.header("x-ms-correlation-request-id").map_or_else(|| Uuid::new_v4().to_string(), str::to_owned);
+    Handled { answer: finished(answer, call, &correlation, remaining, now), caller, correlation }
 }
 
 fn admitted(
@@ -89,18 +84,10 @@ fn admitted(
     now: Timestamp,
 ) -> Result<Answer, ArmError> {
     let subscription = subscription(&call.path).ok_or_else(|| {
-        ArmError::gateway(
-            StatusCode::NOT_FOUND,
-            "InvalidResource",
-            "The path does not lead to a resource.",
-        )
+        ArmError::gateway(StatusCode::NOT_FOUND, "InvalidResource", "The path does not lead to a resource.")
     })?;
     let config = &shared.config;
-    if !config
-        .subscriptions
-        .iter()
-        .any(|known| known.eq_ignore_ascii_case(subscription))
-    {
+    if !config.subscriptions.iter().any(|known| known.eq_ignore_ascii_case(subscription)) {
         return Err(ArmError::gateway(
             StatusCode::NOT_FOUND,
             "SubscriptionNotFound",
@@ -121,28 +108,16 @@ fn admitted(
     *region = region_of(&world, &route);
     if let Some(plan) = world.take_refusal(call.method.as_str(), &call.path) {
         let status = plan.status.and_then(|status| StatusCode::from_u16(status).ok());
-        return Err(ArmError::service(
-            status.unwrap_or(StatusCode::BAD_GATEWAY),
-            plan.code,
-            plan.message,
-        ));
+        return Err(ArmError::service(status.unwrap_or(StatusCode::BAD_GATEWAY), plan.code, plan.message));
     }
-    let request = Request {
-        shared,
-        call,
-        query: &query,
-        caller,
-        now,
-    };
+    let request = Request { shared, call, query: &query, caller, now };
     request.dispatch(&mut world, route)
 }
 
 /// The second segment of a path that begins with `subscriptions`.
 fn subscription(path: &str) -> Option<&str> {
     let mut segments = path.split('/').filter(|segment| !segment.is_empty());
-    segments
-        .next()
-        .filter(|first| first.eq_ignore_ascii_case("subscriptions"))?;
+    segments.next().filter(|first| first.eq_ignore_ascii_case("subscriptions"))?;
     segments.next()
 }
 
@@ -206,14 +181,7 @@ impl Request<'_> {
                 let found = workspaces::list(world, &subscription, group.as_deref(), kind);
                 Ok(self.page(world, found))
             }
-            (
-                "GET",
-                Route::Operation {
-                    subscription,
-                    operation,
-                    ..
-                },
-            ) => self.poll(world, &subscription, &operation),
+            ("GET", Route::Operation { subscription, operation, .. }) => self.poll(world, &subscription, &operation),
             ("GET", Route::Children(workspace, child)) => {
                 require(world, &workspace)?;
                 let datastores = datastores::shown(world, &workspace);
@@ -281,21 +249,14 @@ impl Request<'_> {
     }
 
     fn writer(&self) -> Writer<'_> {
-        Writer {
-            caller: self.caller,
-            tenant: &self.shared.config.tenant_id,
-            now: self.now,
-        }
+        Writer { caller: self.caller, tenant: &self.shared.config.tenant_id, now: self.now }
     }
 
     fn filter(&self) -> connections::Filter {
         connections::Filter {
             target: self.query.get("target").cloned(),
             category: self.query.get("category").cloned(),
-            include_all: self
-                .query
-                .get("includeall")
-                .is_some_and(|value| value.eq_ignore_ascii_case("true")),
+            include_all: self.query.get("includeall").is_some_and(|value| value.eq_ignore_ascii_case("true")),
         }
     }
 
@@ -330,10 +291,7 @@ impl Request<'_> {
 }
 
 fn require(world: &World, workspace: &ResourceId) -> Result<(), ArmError> {
-    world
-        .get(workspace)
-        .map(|_| ())
-        .ok_or_else(|| errors::parent_not_found(&workspace.workspace))
+    world.get(workspace).map(|_| ()).ok_or_else(|| errors::parent_not_found(&workspace.workspace))
 }
 
 /// The answer with the headers that every answer of ARM has.
@@ -358,11 +316,7 @@ fn finished(
         .with_header("x-ms-correlation-request-id", correlation)
         .with_header(
             "x-ms-routing-request-id",
-            format!(
-                "{}:{}:{correlation}",
-                REGION.to_uppercase(),
-                now.strftime("%Y%m%dT%H%M%SZ")
-            ),
+            format!("{}:{}:{correlation}", REGION.to_uppercase(), now.strftime("%Y%m%dT%H%M%SZ")),
         )
         .with_header("strict-transport-security", "max-age=31536000; includeSubDomains")
         .with_header("x-content-type-options", "nosniff")

@@ -54,11 +54,7 @@ pub(crate) struct Journal {
 
 impl Journal {
     pub(crate) const fn new(capacity: usize) -> Self {
-        Self {
-            entries: VecDeque::new(),
-            capacity,
-            last: 0,
-        }
+        Self { entries: VecDeque::new(), capacity, last: 0 }
     }
 
     /// Writes an entry, giving it its number.
@@ -96,11 +92,7 @@ pub(crate) fn json_body(body: &[u8]) -> Option<Value> {
 pub(crate) fn form_body(body: &[u8]) -> Value {
     let fields = form_urlencoded::parse(body)
         .map(|(name, value)| {
-            let value = if is_secret(&name) {
-                HIDDEN.to_owned()
-            } else {
-                value.into_owned()
-            };
+            let value = if is_secret(&name) { HIDDEN.to_owned() } else { value.into_owned() };
             (name.into_owned(), Value::String(value))
         })
         .collect();
@@ -122,10 +114,7 @@ pub(crate) fn hide(value: &mut Value, everything: bool) {
     match value {
         Value::Object(fields) => {
             for (name, field) in fields {
-                hide(
-                    field,
-                    everything || name.eq_ignore_ascii_case("credentials") || is_secret(name),
-                );
+                hide(field, everything || name.eq_ignore_ascii_case("credentials") || is_secret(name));
             }
         }
         Value::Array(items) => items.iter_mut().for_each(|item| hide(item, everything)),
@@ -177,10 +166,7 @@ mod tests {
     #[test]
     fn form_secrets_are_hidden() {
         let hidden = form_body(b"client_id=c&client_secret=s1&client_assertion=s2&scope=x");
-        assert_eq!(
-            hidden,
-            json!({"client_id": "c", "client_secret": "***", "client_assertion": "***", "scope": "x"})
-        );
+        assert_eq!(hidden, json!({"client_id": "c", "client_secret": "***", "client_assertion": "***", "scope": "x"}));
     }
 
     #[test]
@@ -190,10 +176,7 @@ mod tests {
 
     #[test]
     fn the_signature_of_an_operation_is_left_out() {
-        assert_eq!(
-            query("api-version=1&type=async&t=1&c=2&s=3&h=4"),
-            "api-version=1&type=async"
-        );
+        assert_eq!(query("api-version=1&type=async&t=1&c=2&s=3&h=4"), "api-version=1&type=async");
     }
 
     #[test]

@@ -36,20 +36,14 @@ async fn main() -> ExitCode {
 async fn run(serve: &Serve) -> Result<(), String> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| error.to_string())?;
     let mut terminate = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
-    let emulator = Emulator::start(serve.config()?)
-        .await
-        .map_err(|error| error.to_string())?;
+    let emulator = Emulator::start(serve.config()?).await.map_err(|error| error.to_string())?;
     let ca_file = serve.ca_file.clone().or_else(|| beside(serve.env_file.as_deref()?));
     if let Some(ca_file) = &ca_file {
         write(ca_file, emulator.ca_pem())?;
     }
     if let (Some(env_file), Some(ca_file)) = (&serve.env_file, &ca_file) {
         let ca_file = std::path::absolute(ca_file).map_err(|error| error.to_string())?;
-        let text = format!(
-            "ARM_ENDPOINT={}\nCA_BUNDLE={}\n",
-            emulator.endpoint(),
-            ca_file.display()
-        );
+        let text = format!("ARM_ENDPOINT={}\nCA_BUNDLE={}\n", emulator.endpoint(), ca_file.display());
         write(env_file, &text)?;
     }
     tokio::select! {

@@ -86,16 +86,7 @@ pub(crate) struct Operations {
 impl Operations {
     /// Begins an operation and gives the answer that accepts it: two URLs, an empty body and no Retry-After, as recorded.
     pub(crate) fn begin(&mut self, beginning: Beginning<'_>, now: Timestamp) -> Answer {
-        let Beginning {
-            target,
-            family,
-            effect,
-            bad_end,
-            lasts,
-            location,
-            api_version,
-            endpoint,
-        } = beginning;
+        let Beginning { target, family, effect, bad_end, lasts, location, api_version, endpoint } = beginning;
         let id = random_text(43);
         let signature = signature(now);
         let async_query = format!("api-version={api_version}&type=async&{signature}");
@@ -109,9 +100,7 @@ impl Operations {
             .with_header("location", format!("{url}?{location_query}"));
         let operation = Operation {
             subscription: target.subscription.clone(),
-            ends: now
-                .saturating_add(SignedDuration::try_from(lasts).unwrap_or(SignedDuration::MAX))
-                .unwrap_or(now),
+            ends: now.saturating_add(SignedDuration::try_from(lasts).unwrap_or(SignedDuration::MAX)).unwrap_or(now),
             target,
             family,
             effect,
@@ -143,8 +132,7 @@ impl Operations {
 
     /// Forgets what still runs on a workspace that was removed by hand.
     pub(crate) fn abandon(&mut self, key: &str) {
-        self.by_id
-            .retain(|_, operation| operation.settled || operation.target.key() != key);
+        self.by_id.retain(|_, operation| operation.settled || operation.target.key() != key);
     }
 
     /// The answer to a poll. The URL must come back as it was given, to the letter.
@@ -154,11 +142,7 @@ impl Operations {
             .get(id)
             .filter(|operation| operation.subscription.eq_ignore_ascii_case(subscription))
             .ok_or_else(|| {
-                ArmError::user_error(
-                    StatusCode::NOT_FOUND,
-                    "NotFoundError",
-                    format!("Operation {id} was not found."),
-                )
+                ArmError::user_error(StatusCode::NOT_FOUND, "NotFoundError", format!("Operation {id} was not found."))
             })?;
         if query == operation.async_query {
             Ok(Polled::Async(operation))
@@ -211,12 +195,7 @@ impl Operation {
 fn signature(now: Timestamp) -> String {
     const TICKS_AT_EPOCH: i128 = 621_355_968_000_000_000;
     let ticks = TICKS_AT_EPOCH + now.as_nanosecond() / 100;
-    format!(
-        "t={ticks}&c={}&s={}&h={}",
-        random_text(2744),
-        random_text(342),
-        random_text(43)
-    )
+    format!("t={ticks}&c={}&s={}&h={}", random_text(2744), random_text(342), random_text(43))
 }
 
 /// Random text of the base64url alphabet.

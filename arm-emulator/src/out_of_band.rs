@@ -46,11 +46,7 @@ pub(crate) fn put(
     if id.child.is_some() && world.get(&owner).is_none() {
         return Err(ChangeError::NoWorkspace(owner.to_string()));
     }
-    let writer = Writer {
-        caller: HAND,
-        tenant,
-        now,
-    };
+    let writer = Writer { caller: HAND, tenant, now };
     let existing = world.get(id).map(|stored| stored.document.clone());
     match id.child {
         None => {
@@ -80,9 +76,7 @@ pub(crate) fn patch(world: &mut World, id: &ResourceId, change: &Value) -> Resul
     };
     let mut change = change.clone();
     if let Some((Child::Connection, _)) = id.child
-        && let Some(secrets) = change["properties"]
-            .as_object_mut()
-            .and_then(|it| it.remove("credentials"))
+        && let Some(secrets) = change["properties"].as_object_mut().and_then(|it| it.remove("credentials"))
     {
         merge(stored.credentials.get_or_insert_with(|| json!({})), &secrets);
     }
@@ -99,9 +93,5 @@ pub(crate) fn patch(world: &mut World, id: &ResourceId, change: &Value) -> Resul
 /// Removes a resource at once, with what is below it and what runs on it.
 pub(crate) fn remove(world: &mut World, id: &ResourceId) -> Result<(), ChangeError> {
     world.operations.abandon(&id.key());
-    if world.remove(id) {
-        Ok(())
-    } else {
-        Err(ChangeError::NotFound(id.to_string()))
-    }
+    if world.remove(id) { Ok(()) } else { Err(ChangeError::NotFound(id.to_string())) }
 }

@@ -25,10 +25,7 @@ const LARGEST_BODY: usize = 4 * 1024 * 1024;
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
     Router::new()
         .route("/{tenant}/oauth2/v2.0/token", post(token))
-        .route(
-            "/{tenant}/v2.0/.well-known/openid-configuration",
-            get(openid_configuration),
-        )
+        .route("/{tenant}/v2.0/.well-known/openid-configuration", get(openid_configuration))
         .route("/common/discovery/instance", get(instance_discovery))
         .nest("/_emulator", control::router())
         .fallback(arm)
@@ -90,11 +87,7 @@ async fn arm(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Respo
         headers: parts.headers,
         body: body.into(),
     };
-    let Handled {
-        answer,
-        caller,
-        correlation,
-    } = gateway::handle(&shared, &call, now);
+    let Handled { answer, caller, correlation } = gateway::handle(&shared, &call, now);
     record(&shared, &answer, started, |entry| {
         entry.time = now;
         call.method.as_str().clone_into(&mut entry.method);
@@ -122,25 +115,12 @@ fn record(shared: &Shared, answer: &Answer, started: Instant, fill: impl FnOnce(
         duration_ms: started.elapsed().as_secs_f64() * 1000.0,
     };
     fill(&mut entry);
-    let JournalEntry {
-        method,
-        path,
-        status,
-        client_id,
-        error_code,
-        ..
-    } = &entry;
+    let JournalEntry { method, path, status, client_id, error_code, .. } = &entry;
     tracing::info!(method, path, status, client_id, error_code, "request");
     shared.journal().write(entry);
 }
 
 /// An answer of the control API that something is missing or wrong.
 pub(crate) fn plain(status: StatusCode, message: &str) -> Response {
-    Answer {
-        status,
-        headers: Vec::new(),
-        body: Some(json!({"error": message})),
-        failure: None,
-    }
-    .into_response()
+    Answer { status, headers: Vec::new(), body: Some(json!({"error": message})), failure: None }.into_response()
 }

@@ -27,25 +27,13 @@ struct TimingsView {
 
 impl From<Settings> for View {
     fn from(settings: Settings) -> Self {
-        let Settings {
-            timings,
-            container_naming,
-            datastores_appear,
-            page_size,
-            conflict_scope,
-        } = settings;
+        let Settings { timings, container_naming, datastores_appear, page_size, conflict_scope } = settings;
         let timings = TimingsView {
             create: timings.workspace_create.as_secs_f64(),
             update: timings.workspace_update.as_secs_f64(),
             delete: timings.workspace_delete.as_secs_f64(),
         };
-        Self {
-            timings,
-            container_naming,
-            datastores_appear,
-            page_size,
-            conflict_scope,
-        }
+        Self { timings, container_naming, datastores_appear, page_size, conflict_scope }
     }
 }
 

@@ -41,10 +41,7 @@ pub(crate) struct Tokens {
 
 impl std::fmt::Debug for Tokens {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter
-            .debug_struct("Tokens")
-            .field("tenant", &self.tenant)
-            .finish_non_exhaustive()
+        formatter.debug_struct("Tokens").field("tenant", &self.tenant).finish_non_exhaustive()
     }
 }
 
@@ -72,9 +69,7 @@ impl Tokens {
     pub(crate) fn answer(&self, directory: &Directory, tenant: &str, form: &[u8], now: Timestamp) -> TokenAnswer {
         let fields: HashMap<String, String> = form_urlencoded::parse(form).into_owned().collect();
         let client_id = fields.get("client_id").cloned();
-        let answer = self
-            .token(directory, tenant, &fields, now)
-            .unwrap_or_else(|refusal| refused(&refusal, now));
+        let answer = self.token(directory, tenant, &fields, now).unwrap_or_else(|refusal| refused(&refusal, now));
         TokenAnswer { answer, client_id }
     }
 
@@ -141,9 +136,7 @@ impl Tokens {
     }
 
     fn audience(&self, scope: &str) -> Result<&str, Refusal> {
-        let wanted = scope
-            .strip_suffix("/.default")
-            .map(|resource| resource.trim_end_matches('/'));
+        let wanted = scope.strip_suffix("/.default").map(|resource| resource.trim_end_matches('/'));
         wanted
             .and_then(|wanted| self.audiences.iter().find(|known| known.eq_ignore_ascii_case(wanted)))
             .map(String::as_str)
@@ -241,12 +234,7 @@ pub(crate) struct TokenAnswer {
 }
 
 fn refused(refusal: &Refusal, now: Timestamp) -> Answer {
-    let Refusal {
-        status,
-        error,
-        code,
-        message,
-    } = refusal;
+    let Refusal { status, error, code, message } = refusal;
     let (trace, correlation) = (Uuid::new_v4(), Uuid::new_v4());
     let time = now.strftime("%Y-%m-%d %H:%M:%SZ");
     let body = json!({
@@ -259,10 +247,5 @@ fn refused(refusal: &Refusal, now: Timestamp) -> Answer {
         "correlation_id": correlation,
         "error_uri": format!("https://login.microsoftonline.com/error?code={code}")
     });
-    Answer {
-        status: *status,
-        headers: Vec::new(),
-        body: Some(body),
-        failure: Some(format!("AADSTS{code}")),
-    }
+    Answer { status: *status, headers: Vec::new(), body: Some(body), failure: Some(format!("AADSTS{code}")) }
 }

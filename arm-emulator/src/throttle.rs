@@ -27,14 +27,12 @@ impl Kind {
 
     const fn headers(self) -> (&'static str, &'static str) {
         match self {
-            Self::Reads => (
-                "x-ms-ratelimit-remaining-subscription-reads",
-                "x-ms-ratelimit-remaining-subscription-global-reads",
-            ),
-            Self::Writes => (
-                "x-ms-ratelimit-remaining-subscription-writes",
-                "x-ms-ratelimit-remaining-subscription-global-writes",
-            ),
+            Self::Reads => {
+                ("x-ms-ratelimit-remaining-subscription-reads", "x-ms-ratelimit-remaining-subscription-global-reads")
+            }
+            Self::Writes => {
+                ("x-ms-ratelimit-remaining-subscription-writes", "x-ms-ratelimit-remaining-subscription-global-writes")
+            }
             Self::Deletes => (
                 "x-ms-ratelimit-remaining-subscription-deletes",
                 "x-ms-ratelimit-remaining-subscription-global-deletes",
@@ -84,16 +82,10 @@ impl Throttle {
             refill_per_second: own.refill_per_second * f64::from(limits.global_factor),
         };
         let subscription = subscription.to_lowercase();
-        let keys = [
-            ((subscription.clone(), Some(caller.to_owned()), kind), own),
-            ((subscription, None, kind), common),
-        ];
+        let keys = [((subscription.clone(), Some(caller.to_owned()), kind), own), ((subscription, None, kind), common)];
         let mut levels = [0.0; 2];
         for (place, (key, bucket)) in keys.iter().enumerate() {
-            let full = Level {
-                tokens: f64::from(bucket.capacity),
-                at: now,
-            };
+            let full = Level { tokens: f64::from(bucket.capacity), at: now };
             let level = self.levels.entry(key.clone()).or_insert(full);
             *level = level.refilled(*bucket, now);
             if level.tokens < 1.0 {
@@ -105,10 +97,7 @@ impl Throttle {
             self.levels.insert(key, Level { tokens, at: now });
         }
         let (own, common) = kind.headers();
-        Ok([
-            (own, format!("{:.0}", levels[0].floor())),
-            (common, format!("{:.0}", levels[1].floor())),
-        ])
+        Ok([(own, format!("{:.0}", levels[0].floor())), (common, format!("{:.0}", levels[1].floor()))])
     }
 }
 
@@ -132,22 +121,15 @@ mod tests {
     #[test]
     fn the_first_read_leaves_the_recorded_numbers() {
         let mut throttle = Throttle::default();
-        let remaining = throttle
-            .take(&Limits::default(), ("s", "caller", Kind::Reads), Timestamp::UNIX_EPOCH)
-            .expect("room");
+        let remaining =
+            throttle.take(&Limits::default(), ("s", "caller", Kind::Reads), Timestamp::UNIX_EPOCH).expect("room");
         assert_eq!(remaining[0].1, "249");
         assert_eq!(remaining[1].1, "3749");
     }
 
     #[test]
     fn an_empty_bucket_refuses_until_it_is_refilled() {
-        let limits = Limits {
-            writes: Bucket {
-                capacity: 2,
-                refill_per_second: 0.5,
-            },
-            ..Limits::default()
-        };
+        let limits = Limits { writes: Bucket { capacity: 2, refill_per_second: 0.5 }, ..Limits::default() };
         let mut throttle = Throttle::default();
         let start = Timestamp::UNIX_EPOCH;
         let mut take = |at| throttle.take(&limits, ("s", "caller", Kind::Writes), at).is_ok();
@@ -158,19 +140,9 @@ mod tests {
 
     #[test]
     fn another_caller_has_a_bucket_of_its_own() {
-        let limits = Limits {
-            deletes: Bucket {
-                capacity: 1,
-                refill_per_second: 0.1,
-            },
-            ..Limits::default()
-        };
+        let limits = Limits { deletes: Bucket { capacity: 1, refill_per_second: 0.1 }, ..Limits::default() };
         let mut throttle = Throttle::default();
-        let mut take = |caller| {
-            throttle
-                .take(&limits, ("s", caller, Kind::Deletes), Timestamp::UNIX_EPOCH)
-                .is_ok()
-        };
+        let mut take = |caller| throttle.take(&limits, ("s", caller, Kind::Deletes), Timestamp::UNIX_EPOCH).is_ok();
         assert!(take("one"));
         assert!(!take("one"));
         assert!(take("two"));

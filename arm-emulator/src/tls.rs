@@ -26,13 +26,8 @@ pub(crate) fn new_authority(listen: IpAddr, host: Option<&str>) -> Result<Tls, S
     let ca_pem = authority.self_signed(&authority_key)?.pem();
     let issuer = Issuer::new(authority, authority_key);
 
-    let mut server = CertificateParams::new(
-        [Some("localhost"), host]
-            .into_iter()
-            .flatten()
-            .map(str::to_owned)
-            .collect::<Vec<_>>(),
-    )?;
+    let mut server =
+        CertificateParams::new([Some("localhost"), host].into_iter().flatten().map(str::to_owned).collect::<Vec<_>>())?;
     server.distinguished_name.push(DnType::CommonName, "arm-emulator");
     server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     server.use_authority_key_identifier_extension = true;
@@ -40,9 +35,7 @@ pub(crate) fn new_authority(listen: IpAddr, host: Option<&str>) -> Result<Tls, S
     if !listen.is_unspecified() && !addresses.contains(&listen) {
         addresses.push(listen);
     }
-    server
-        .subject_alt_names
-        .extend(addresses.into_iter().map(SanType::IpAddress));
+    server.subject_alt_names.extend(addresses.into_iter().map(SanType::IpAddress));
     let server_key = KeyPair::generate()?;
     let certificate = server.signed_by(&server_key, &issuer)?;
 
@@ -56,8 +49,5 @@ pub(crate) fn new_authority(listen: IpAddr, host: Option<&str>) -> Result<Tls, S
         .with_no_client_auth()
         .with_single_cert(vec![certificate.der().clone()], key)?;
     server.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(Tls {
-        ca_pem,
-        server: Arc::new(server),
-    })
+    Ok(Tls { ca_pem, server: Arc::new(server) })
 }

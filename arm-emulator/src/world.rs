@@ -78,12 +78,7 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(settings: Settings) -> Self {
-        Self {
-            settings,
-            operations: Operations::default(),
-            resources: BTreeMap::new(),
-            planned: Vec::new(),
-        }
+        Self { settings, operations: Operations::default(), resources: BTreeMap::new(), planned: Vec::new() }
     }
 
     /// Applies every operation that has come to its end by `now`.
@@ -147,14 +142,7 @@ impl World {
     }
 
     pub(crate) fn store(&mut self, id: ResourceId, document: Value, credentials: Option<Value>) {
-        self.resources.insert(
-            id.key(),
-            Stored {
-                id,
-                document,
-                credentials,
-            },
-        );
+        self.resources.insert(id.key(), Stored { id, document, credentials });
     }
 
     /// Removes a resource and, for a workspace, its connections and datastores. Whether it was there.
@@ -168,10 +156,7 @@ impl World {
 
     pub(crate) fn children(&self, workspace: &ResourceId, child: Child) -> impl Iterator<Item = &Stored> {
         let below = format!("{}/{}/", workspace.key(), child.collection());
-        self.resources
-            .iter()
-            .filter(move |(key, _)| key.starts_with(&below))
-            .map(|(_, stored)| stored)
+        self.resources.iter().filter(move |(key, _)| key.starts_with(&below)).map(|(_, stored)| stored)
     }
 
     /// The resource as ARM shows it now.
@@ -207,11 +192,7 @@ impl World {
                 running == key || running == family
             }
         });
-        if conflict {
-            Err(errors::another_operation())
-        } else {
-            Ok(())
-        }
+        if conflict { Err(errors::another_operation()) } else { Ok(()) }
     }
 
     /// Refuses a write below a workspace on which an operation runs.
@@ -229,22 +210,14 @@ impl World {
 
     /// Takes the first plan by which this request is refused at once.
     pub(crate) fn take_refusal(&mut self, method: &str, path: &str) -> Option<PlannedFailure> {
-        let place = self
-            .planned
-            .iter()
-            .position(|plan| plan.status.is_some() && plan.matches(method, path))?;
+        let place = self.planned.iter().position(|plan| plan.status.is_some() && plan.matches(method, path))?;
         Some(self.planned.remove(place))
     }
 
     /// Takes the first plan by which the operation that this request begins ends badly.
     pub(crate) fn take_bad_end(&mut self, method: &str, path: &str) -> Option<BadEnd> {
-        let place = self
-            .planned
-            .iter()
-            .position(|plan| plan.status.is_none() && plan.matches(method, path))?;
-        let PlannedFailure {
-            outcome, code, message, ..
-        } = self.planned.remove(place);
+        let place = self.planned.iter().position(|plan| plan.status.is_none() && plan.matches(method, path))?;
+        let PlannedFailure { outcome, code, message, .. } = self.planned.remove(place);
         Some(BadEnd { outcome, code, message })
     }
 }
@@ -253,10 +226,7 @@ impl World {
 pub(crate) fn system_data(existing: Option<&Value>, caller: &str, now: Timestamp) -> Value {
     let time = format!("{now:.7}");
     let created = |name: &str, new: &str| -> Value {
-        existing
-            .and_then(|data| data.get(name))
-            .cloned()
-            .unwrap_or_else(|| json!(new))
+        existing.and_then(|data| data.get(name)).cloned().unwrap_or_else(|| json!(new))
     };
     json!({
         "createdAt": created("createdAt", &time),

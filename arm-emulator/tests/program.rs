@@ -28,9 +28,7 @@ fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 
 fn value(env_file: &Path, name: &str) -> Option<String> {
     let text = std::fs::read_to_string(env_file).ok()?;
-    text.lines()
-        .find_map(|line| line.strip_prefix(&format!("{name}=")))
-        .map(str::to_owned)
+    text.lines().find_map(|line| line.strip_prefix(&format!("{name}="))).map(str::to_owned)
 }
 
 #[tokio::test]
@@ -42,10 +40,7 @@ async fn it_tells_where_it_listens_and_ends_when_it_is_told() {
         .args(["serve", "--listen", "127.0.0.1:0", "--env-file"])
         .arg(&env_file)
         .env("ARM_EMULATOR_CREATE_SECONDS", "0.25")
-        .env(
-            "ARM_EMULATOR_CLIENT_SECRET_IDENTITIES",
-            "client-id=c,secret=never-logged",
-        )
+        .env("ARM_EMULATOR_CLIENT_SECRET_IDENTITIES", "client-id=c,secret=never-logged")
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
@@ -54,18 +49,8 @@ async fn it_tells_where_it_listens_and_ends_when_it_is_told() {
     let ca = value(&env_file, "CA_BUNDLE").unwrap();
     assert!(Path::new(&ca).is_absolute());
     let certificate = reqwest::Certificate::from_pem(&std::fs::read(ca).unwrap()).unwrap();
-    let client = reqwest::Client::builder()
-        .tls_certs_only([certificate])
-        .build()
-        .unwrap();
-    let settings = client
-        .get(format!("{endpoint}/_emulator/settings"))
-        .send()
-        .await
-        .unwrap()
-        .text()
-        .await
-        .unwrap();
+    let client = reqwest::Client::builder().tls_certs_only([certificate]).build().unwrap();
+    let settings = client.get(format!("{endpoint}/_emulator/settings")).send().await.unwrap().text().await.unwrap();
     assert!(settings.contains("\"create\":0.25"), "{settings}");
 
     let told = Command::new("kill").arg(program.0.id().to_string()).status().unwrap();

@@ -47,10 +47,7 @@ pub(crate) fn parse(log: &str) -> Result<Vec<AuditEvent>, Error> {
         .lines()
         .map(serde_json::from_str)
         .collect::<Result<_, _>>()
-        .map_err(|source| Error::Json {
-            what: "a line of the audit log",
-            source,
-        })
+        .map_err(|source| Error::Json { what: "a line of the audit log", source })
 }
 
 #[derive(Deserialize)]

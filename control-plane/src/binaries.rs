@@ -40,10 +40,7 @@ impl Binaries {
                 .iter()
                 .map(|folder| folder.join(program))
                 .find(|path| path.is_file())
-                .ok_or_else(|| Error::Missing {
-                    program,
-                    looked_in: folders.clone(),
-                })
+                .ok_or_else(|| Error::Missing { program, looked_in: folders.clone() })
         };
         Ok(Self {
             etcd: find("etcd")?,

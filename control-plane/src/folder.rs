@@ -21,37 +21,22 @@ impl Folder {
     pub(crate) fn open(named: Option<&Path>) -> Result<Self, Error> {
         if let Some(named) = named {
             let failed = || Error::io(format!("make the folder {}", named.display()));
-            DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(named)
-                .map_err(failed())?;
+            DirBuilder::new().recursive(true).mode(0o700).create(named).map_err(failed())?;
             let path = named.canonicalize().map_err(failed())?;
             // A second control plane here would take the sockets and the keys of the first.
             let lock = File::create(path.join("lock")).map_err(failed())?;
             lock.try_lock().map_err(|error| {
                 Error::io(format!("use {}, which another control plane uses", path.display()))(error.into())
             })?;
-            return Ok(Self {
-                path,
-                temporary: None,
-                _lock: Some(lock),
-            });
+            return Ok(Self { path, temporary: None, _lock: Some(lock) });
         }
         let failed = || Error::io("make a temporary folder");
-        let folder = tempfile::Builder::new()
-            .prefix("control-plane-")
-            .tempdir()
-            .map_err(failed())?;
+        let folder = tempfile::Builder::new().prefix("control-plane-").tempdir().map_err(failed())?;
         let path = folder.path().canonicalize().map_err(failed())?;
         // More than once, because the programs are killed at the same moment and may still write.
         let script = r#"read -r _ || for _ in 1 2 3; do sleep 1; rm -rf -- "$1"; done"#;
         let watcher = Watcher::spawn(script, &path).map_err(failed())?;
-        Ok(Self {
-            path,
-            temporary: Some((folder, watcher)),
-            _lock: None,
-        })
+        Ok(Self { path, temporary: Some((folder, watcher)), _lock: None })
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -75,11 +60,7 @@ impl Folder {
     /// The path of a log that will outlive a failed start: a copy where the folder will not.
     pub(crate) fn keep_log(&self, log: &Path) -> PathBuf {
         let copy = || {
-            let copy = tempfile::Builder::new()
-                .prefix("control-plane-")
-                .suffix(".log")
-                .tempfile()
-                .ok()?;
+            let copy = tempfile::Builder::new().prefix("control-plane-").suffix(".log").tempfile().ok()?;
             fs::copy(log, copy.path()).ok()?;
             copy.keep().ok().map(|(_, path)| path)
         };

@@ -54,11 +54,7 @@ impl Options {
     /// A temporary folder, and 60 s.
     #[must_use]
     pub fn new(binaries: Binaries) -> Self {
-        Self {
-            folder: None,
-            binaries,
-            time_limit: Duration::from_mins(1),
-        }
+        Self { folder: None, binaries, time_limit: Duration::from_mins(1) }
     }
 
     /// The same with the programs of [`Binaries::find`].
@@ -148,10 +144,7 @@ impl ControlPlane {
     /// When the API server does not answer.
     pub fn jwks(&self) -> Result<serde_json::Value, Error> {
         let keys = self.kubectl_output(REQUEST_LIMIT, &["get", "--raw", "/openid/v1/jwks"])?;
-        serde_json::from_str(&keys).map_err(|source| Error::Json {
-            what: "the list of public keys",
-            source,
-        })
+        serde_json::from_str(&keys).map_err(|source| Error::Json { what: "the list of public keys", source })
     }
 
     /// The requests that have been answered since the start, without the API server's own. A line may

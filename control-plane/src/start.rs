@@ -42,9 +42,7 @@ pub fn start(options: Options) -> Result<ControlPlane, Error> {
 
 fn free_port() -> Result<u16, Error> {
     let address = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
-    address
-        .map(|address| address.port())
-        .map_err(Error::io("find a free port"))
+    address.map(|address| address.port()).map_err(Error::io("find a free port"))
 }
 
 fn start_on(options: Options, mut port: impl FnMut() -> Result<u16, Error>) -> Result<ControlPlane, Error> {
@@ -95,11 +93,7 @@ fn start_on(options: Options, mut port: impl FnMut() -> Result<u16, Error>) -> R
 
     let controllers = control_plane.kubeconfig_yaml(CONTROLLERS_USER, &controllers_token);
     control_plane.folder.write(CONTROLLERS_KUBECONFIG, &controllers)?;
-    control_plane.run(
-        "kube-controller-manager",
-        &binaries.kube_controller_manager,
-        &controllers_arguments(),
-    )?;
+    control_plane.run("kube-controller-manager", &binaries.kube_controller_manager, &controllers_arguments())?;
     // Who makes the default service accounts also does the rest.
     let account = ["get", "serviceaccount", "default", "--namespace=default"];
     control_plane.wait_for(deadline, &account)?;

@@ -87,12 +87,7 @@ impl Supervised {
         let mut child = gate.spawn().map_err(failed())?;
         let pid = Pid::from_child(&child);
         let open = child.stdin.take();
-        let mut supervised = Self {
-            child,
-            pid,
-            watcher: None,
-            status: None,
-        };
+        let mut supervised = Self { child, pid, watcher: None, status: None };
         let script = r#"read -r _ || kill -s KILL -- "-$1""#;
         let watcher = Watcher::spawn(script, pid.to_string()).map_err(failed())?;
         supervised.watcher = Some(watcher);

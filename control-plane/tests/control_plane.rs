@@ -61,9 +61,7 @@ fn is_gone(pid: u64) -> bool {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
         return stat.map_or(true, |stat| stat.contains(") Z "));
     }
-    let state = Command::new("ps")
-        .args(["-o", "stat=", "-p", &pid.to_string()])
-        .output();
+    let state = Command::new("ps").args(["-o", "stat=", "-p", &pid.to_string()]).output();
     state.is_ok_and(|state| state.stdout.is_empty() || state.stdout.starts_with(b"Z"))
 }
 
@@ -165,10 +163,7 @@ fn a_workload_identity_token_can_be_verified() -> Outcome {
         let text = key.and_then(|key| key[name].as_str()).unwrap_or_default();
         decode(text)
     };
-    let key = PublicKeyComponents {
-        n: number("n")?,
-        e: number("e")?,
-    };
+    let key = PublicKeyComponents { n: number("n")?, e: number("e")? };
     key.verify(&RSA_PKCS1_2048_8192_SHA256, signed.as_bytes(), &decode(signature)?)?;
     Ok(())
 }
@@ -196,9 +191,7 @@ fn the_audit_log_has_a_request() -> Outcome {
     let mut found = None;
     eventually(Duration::from_secs(10), || {
         let events = cluster.audit_events().unwrap_or_default();
-        found = events
-            .into_iter()
-            .find(|event| event.name == "audited" && event.verb == "create");
+        found = events.into_iter().find(|event| event.name == "audited" && event.verb == "create");
         found.is_some()
     });
     let event = found.ok_or("not in the log")?;
@@ -229,10 +222,7 @@ fn control_planes_do_not_meet_and_a_named_folder_stays() -> Outcome {
     let first = shared()?;
     let folder = tempfile::tempdir()?;
     // Longer than the path of a socket may be.
-    let options = Options {
-        folder: Some(folder.path().join("long".repeat(30))),
-        ..Options::find()?
-    };
+    let options = Options { folder: Some(folder.path().join("long".repeat(30))), ..Options::find()? };
     let second = start(options.clone())?;
     assert_ne!(first.server(), second.server());
     kubectl(&second, &["create", "namespace", "only-here"])?;
@@ -263,21 +253,13 @@ fn a_temporary_folder_is_removed() -> Outcome {
 
 #[test]
 fn nothing_outlives_a_parent_that_is_killed() -> Outcome {
-    let mut parent = Command::new(example("hold")?)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()?;
+    let mut parent = Command::new(example("hold")?).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
     let mut line = String::new();
     let output = parent.stdout.take().ok_or("no output")?;
     // Ends at the latest with the start's own time limit.
     BufReader::new(output).read_line(&mut line)?;
     let place: Value = serde_json::from_str(&line)?;
-    let pids: Vec<_> = place["pids"]
-        .as_array()
-        .ok_or("no pids")?
-        .iter()
-        .filter_map(Value::as_u64)
-        .collect();
+    let pids: Vec<_> = place["pids"].as_array().ok_or("no pids")?.iter().filter_map(Value::as_u64).collect();
     let folder = Path::new(place["folder"].as_str().ok_or("no folder")?);
     assert_eq!(pids.len(), 3);
     assert!(folder.is_dir() && !pids.iter().any(|pid| is_gone(*pid)));

@@ -119,15 +119,9 @@ impl Credentials {
             ("developerToken", &self.developer_token),
             ("refreshToken", &self.refresh_token),
         ];
-        let single = single
-            .into_iter()
-            .filter_map(|(place, field)| Some((place.to_owned(), field.as_ref()?)));
+        let single = single.into_iter().filter_map(|(place, field)| Some((place.to_owned(), field.as_ref()?)));
         let escaped = |name: &str| name.replace('~', "~0").replace('/', "~1");
-        let custom = self
-            .keys
-            .iter()
-            .flatten()
-            .map(|(name, field)| (format!("keys/{}", escaped(name)), field));
+        let custom = self.keys.iter().flatten().map(|(name, field)| (format!("keys/{}", escaped(name)), field));
         single.chain(custom).collect()
     }
 
@@ -142,17 +136,13 @@ impl Credentials {
             ("username", &self.username),
             ("authUrl", &self.auth_url),
         ];
-        all.into_iter()
-            .filter_map(|(place, value)| Some((place, value.as_deref()?)))
-            .collect()
+        all.into_iter().filter_map(|(place, value)| Some((place, value.as_deref()?))).collect()
     }
 
     /// Whether a value comes from the Secret of that name.
     #[must_use]
     pub fn names_secret(&self, name: &str) -> bool {
-        self.secret_fields()
-            .iter()
-            .any(|(_, field)| field.value_from.secret_key_ref.name == name)
+        self.secret_fields().iter().any(|(_, field)| field.value_from.secret_key_ref.name == name)
     }
 }
 
@@ -189,14 +179,7 @@ impl AuthType {
             Self::UsernamePassword => (&["username", "password"], &["securityToken"]),
             Self::OAuth2 => (
                 &["clientId", "clientSecret"],
-                &[
-                    "authUrl",
-                    "developerToken",
-                    "password",
-                    "refreshToken",
-                    "tenantId",
-                    "username",
-                ],
+                &["authUrl", "developerToken", "password", "refreshToken", "tenantId", "username"],
             ),
             Self::Aad | Self::None => (&[], &[]),
         }
@@ -227,9 +210,8 @@ pub(super) fn fit(auth_type: AuthType) -> Rule {
     let name = auth_type.as_str();
     let (required, optional) = auth_type.fields();
     if required.is_empty() {
-        return Rule::new(format!("self.authType != '{name}' || !has(self.credentials)")).message(Message::Message(
-            format!("authType {name} takes no credentials: take them out"),
-        ));
+        return Rule::new(format!("self.authType != '{name}' || !has(self.credentials)"))
+            .message(Message::Message(format!("authType {name} takes no credentials: take them out")));
     }
     let needed = required.iter().map(|field| format!("has(self.credentials.{field})"));
     let foreign = FIELDS
@@ -237,18 +219,12 @@ pub(super) fn fit(auth_type: AuthType) -> Rule {
         .filter(|field| !required.contains(field) && !optional.contains(field))
         .map(|field| format!("!has(self.credentials.{field})"));
     let all: Vec<String> = needed.chain(foreign).collect();
-    let mut message = format!(
-        "authType {name} takes exactly credentials.{}",
-        required.join(", credentials.")
-    );
+    let mut message = format!("authType {name} takes exactly credentials.{}", required.join(", credentials."));
     if !optional.is_empty() {
         message = format!("{message}, and if needed {}", optional.join(", "));
     }
-    Rule::new(format!(
-        "self.authType != '{name}' || (has(self.credentials) && {})",
-        all.join(" && ")
-    ))
-    .message(Message::Message(message))
+    Rule::new(format!("self.authType != '{name}' || (has(self.credentials) && {})", all.join(" && ")))
+        .message(Message::Message(message))
 }
 
 /// FACT: the `clientId` of `OAuth2` must be a GUID (ARM reference, section 4).
@@ -288,13 +264,9 @@ mod tests {
             developer_token: secret.clone(),
             refresh_token: secret,
         };
-        let secret = all
-            .secret_fields()
-            .into_iter()
-            .map(|(place, _)| place.split('/').next().unwrap().to_owned());
-        let mut sent: Vec<String> = secret
-            .chain(all.plain_fields().into_iter().map(|(place, _)| place.to_owned()))
-            .collect();
+        let secret = all.secret_fields().into_iter().map(|(place, _)| place.split('/').next().unwrap().to_owned());
+        let mut sent: Vec<String> =
+            secret.chain(all.plain_fields().into_iter().map(|(place, _)| place.to_owned())).collect();
         let mut expected: Vec<String> = FIELDS.iter().map(|field| (*field).to_owned()).collect();
         sent.sort();
         expected.sort();

@@ -42,9 +42,7 @@ pub(super) fn fixed_once_created(field: &str) -> Rule {
 }
 
 fn fixed_message(field: &str) -> Message {
-    Message::Message(format!(
-        "{field} is fixed: delete this object and create another one to change it"
-    ))
+    Message::Message(format!("{field} is fixed: delete this object and create another one to change it"))
 }
 
 /// A reference whose `resourceId` is the ARM id of one resource type, letter case aside, as ARM itself compares.

@@ -82,12 +82,7 @@ impl Client {
     #[must_use]
     pub fn new(http: reqwest::Client, endpoint: Url, audience: &str, credential: Arc<dyn TokenCredential>) -> Self {
         let scope = format!("{}/.default", audience.trim_end_matches('/'));
-        Self {
-            http,
-            endpoint,
-            scope,
-            credential,
-        }
+        Self { http, endpoint, scope, credential }
     }
 
     /// Reads a resource; `None` where it, or what it is part of, is not there.
@@ -124,9 +119,7 @@ impl Client {
                 _ => return Ok(Some(items)),
             }
         }
-        Err(ArmError::unavailable(format!(
-            "{collection} of {id} has more than {PAGE_LIMIT} pages"
-        )))
+        Err(ArmError::unavailable(format!("{collection} of {id} has more than {PAGE_LIMIT} pages")))
     }
 
     /// Makes a resource, or replaces what it says.
@@ -194,22 +187,11 @@ impl Client {
         if answer.status != StatusCode::ACCEPTED {
             return Ok(Written::Done(serde_json::from_slice(&answer.body).ok()));
         }
-        let header = |name: &str| {
-            answer
-                .headers
-                .get(name)
-                .and_then(|value| value.to_str().ok())
-                .map(str::to_owned)
-        };
-        let url = header("azure-asyncoperation")
-            .or_else(|| header(LOCATION.as_str()))
-            .ok_or_else(|| {
-                ArmError::unavailable("Azure accepted the request but did not say where its operation can be followed")
-            })?;
-        Ok(Written::Accepted {
-            url,
-            retry_after: retry_after(&answer.headers),
-        })
+        let header = |name: &str| answer.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let url = header("azure-asyncoperation").or_else(|| header(LOCATION.as_str())).ok_or_else(|| {
+            ArmError::unavailable("Azure accepted the request but did not say where its operation can be followed")
+        })?;
+        Ok(Written::Accepted { url, retry_after: retry_after(&answer.headers) })
     }
 
     /// A read may be made again at once: it changes nothing.
@@ -245,9 +227,7 @@ impl Client {
                 return Err(error);
             }
             Err(_) => {
-                return Err(ArmError::unavailable(format!(
-                    "no answer to {method} {path} within {CALL_TIMEOUT:?}"
-                )));
+                return Err(ArmError::unavailable(format!("no answer to {method} {path} within {CALL_TIMEOUT:?}")));
             }
         };
         let correlation_id = correlation_id(&answer.headers);
@@ -256,20 +236,12 @@ impl Client {
             return Ok(answer);
         }
         let retry_after = retry_after(&answer.headers);
-        Err(ArmError::from_answer(
-            answer.status.as_u16(),
-            &answer.body,
-            correlation_id,
-            retry_after,
-        ))
+        Err(ArmError::from_answer(answer.status.as_u16(), &answer.body, correlation_id, retry_after))
     }
 
     async fn exchange(&self, method: Method, url: Url, body: Option<Body>) -> Result<Answer, ArmError> {
-        let token = self
-            .credential
-            .get_token(&[&self.scope], None)
-            .await
-            .map_err(|error| ArmError::sign_in(chain(&error)))?;
+        let token =
+            self.credential.get_token(&[&self.scope], None).await.map_err(|error| ArmError::sign_in(chain(&error)))?;
         let mut bearer =
             HeaderValue::try_from(format!("Bearer {}", token.token.secret())).map_err(ArmError::sign_in)?;
         bearer.set_sensitive(true);
@@ -282,17 +254,11 @@ impl Client {
         let mut read = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(unanswered)? {
             if read.len() + chunk.len() > ANSWER_LIMIT {
-                return Err(ArmError::unavailable(format!(
-                    "an answer longer than {ANSWER_LIMIT} bytes"
-                )));
+                return Err(ArmError::unavailable(format!("an answer longer than {ANSWER_LIMIT} bytes")));
             }
             read.extend_from_slice(&chunk);
         }
-        Ok(Answer {
-            status: response.status(),
-            headers: std::mem::take(response.headers_mut()),
-            body: read,
-        })
+        Ok(Answer { status: response.status(), headers: std::mem::take(response.headers_mut()), body: read })
     }
 
     fn url(&self, path: &str, api_version: &str) -> Url {
@@ -307,9 +273,7 @@ impl Client {
     fn own_url(&self, text: &str) -> Result<Url, ArmError> {
         match Url::parse(text) {
             Ok(url) if url.origin() == self.endpoint.origin() => Ok(url),
-            _ => Err(ArmError::unavailable(
-                "a link that leads away from the ARM endpoint is not followed",
-            )),
+            _ => Err(ArmError::unavailable("a link that leads away from the ARM endpoint is not followed")),
         }
     }
 }
@@ -327,22 +291,11 @@ fn is_absence(error: &ArmError) -> bool {
 }
 
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    headers
-        .get(RETRY_AFTER)?
-        .to_str()
-        .ok()?
-        .trim()
-        .parse()
-        .ok()
-        .map(Duration::from_secs)
+    headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
 }
 
 fn correlation_id(headers: &HeaderMap) -> Option<String> {
-    headers
-        .get("x-ms-correlation-request-id")?
-        .to_str()
-        .ok()
-        .map(str::to_owned)
+    headers.get("x-ms-correlation-request-id")?.to_str().ok().map(str::to_owned)
 }
 
 /// An error with what caused it, which is where the cause is told.

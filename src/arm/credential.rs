@@ -92,27 +92,21 @@ pub fn credential(
         ..ClientOptions::default()
     };
     Ok(match sign_in {
-        SignIn::WorkloadIdentity {
-            client_id,
-            tenant_id,
-            token_file,
-        } => WorkloadIdentityCredential::new(Some(WorkloadIdentityCredentialOptions {
-            credential_options: ClientAssertionCredentialOptions { client_options },
-            client_id: Some(client_id.clone()),
-            tenant_id: Some(tenant_id.clone()),
-            token_file_path: Some(token_file.clone()),
-        }))?,
+        SignIn::WorkloadIdentity { client_id, tenant_id, token_file } => {
+            WorkloadIdentityCredential::new(Some(WorkloadIdentityCredentialOptions {
+                credential_options: ClientAssertionCredentialOptions { client_options },
+                client_id: Some(client_id.clone()),
+                tenant_id: Some(tenant_id.clone()),
+                token_file_path: Some(token_file.clone()),
+            }))?
+        }
         SignIn::ManagedIdentity { client_id } => {
             ManagedIdentityCredential::new(Some(ManagedIdentityCredentialOptions {
                 user_assigned_id: client_id.clone().map(UserAssignedId::ClientId),
                 client_options,
             }))?
         }
-        SignIn::ClientSecret {
-            client_id,
-            tenant_id,
-            secret,
-        } => ClientSecretCredential::new(
+        SignIn::ClientSecret { client_id, tenant_id, secret } => ClientSecretCredential::new(
             tenant_id,
             client_id.clone(),
             Secret::new(secret.expose_secret().to_owned()),

@@ -171,10 +171,7 @@ struct Envelope {
 
 impl Envelope {
     fn none(status: u16) -> Self {
-        Self {
-            code: format!("Http{status}"),
-            message: format!("Azure answered {status} without an error it explains"),
-        }
+        Self { code: format!("Http{status}"), message: format!("Azure answered {status} without an error it explains") }
     }
 
     /// The outer code is often just `UserError`, so the innermost code that says more wins.
@@ -204,10 +201,7 @@ impl Envelope {
         if code.is_empty() && message.is_empty() && status != 0 {
             return Self::none(status);
         }
-        Self {
-            code,
-            message: shorten(&message),
-        }
+        Self { code, message: shorten(&message) }
     }
 }
 
@@ -235,11 +229,9 @@ fn classify(status: Option<u16>, envelope: &Envelope) -> (Cause, Class, Option<&
         return known;
     }
     match status {
-        Some(401) => (
-            Cause::SignIn,
-            Class::Slow,
-            Some("Azure does not take the operator's token: check tenant and audience"),
-        ),
+        Some(401) => {
+            (Cause::SignIn, Class::Slow, Some("Azure does not take the operator's token: check tenant and audience"))
+        }
         Some(403) => (Cause::Forbidden, Class::Slow, Some(ASSIGN_ROLE)),
         Some(404) => (Cause::NotFound, Class::Slow, None),
         Some(408 | 500..=599) => (Cause::Unavailable, Class::Fast, None),
@@ -258,28 +250,18 @@ fn by_code(code: &str) -> Option<(Cause, Class, Option<&'static str>)> {
         "AuthorizationFailed" | "LinkedAuthorizationFailed" => (Cause::Forbidden, Class::Slow, Some(ASSIGN_ROLE)),
         "ExpiredAuthenticationToken" => (Cause::SignIn, Class::Fast, None),
         "AnotherOperationInProgress" | "Conflict" => (Cause::Busy, Class::Fast, None),
-        "ScopeLocked" => (
-            Cause::Forbidden,
-            Class::Slow,
-            Some("take the lock off the resource or its resource group in Azure"),
-        ),
+        "ScopeLocked" => {
+            (Cause::Forbidden, Class::Slow, Some("take the lock off the resource or its resource group in Azure"))
+        }
         "MissingSubscriptionRegistration" => (
             Cause::DependencyMissing,
             Class::Slow,
             Some("register the resource provider: az provider register --namespace Microsoft.MachineLearningServices"),
         ),
-        "ResourceGroupNotFound" => (
-            Cause::DependencyMissing,
-            Class::Slow,
-            Some("create the resource group in Azure"),
-        ),
+        "ResourceGroupNotFound" => (Cause::DependencyMissing, Class::Slow, Some("create the resource group in Azure")),
         "ParentResourceNotFound" => (Cause::DependencyMissing, Class::Slow, None),
         "StorageAccountIsNotProvisioned" | "PrincipalNotFound" => (Cause::DependencyMissing, Class::Fast, None),
-        "QuotaExceeded" => (
-            Cause::Refused,
-            Class::Slow,
-            Some("ask for more quota in Azure, or free some"),
-        ),
+        "QuotaExceeded" => (Cause::Refused, Class::Slow, Some("ask for more quota in Azure, or free some")),
         "RequestDisallowedByPolicy" => (
             Cause::Refused,
             Class::Lasting,
@@ -351,10 +333,7 @@ mod tests {
             (418, "SomethingNew", "", Cause::Unavailable, Class::Slow),
         ];
         for (status, code, message, cause, class) in table {
-            let error = answer(
-                status,
-                &serde_json::json!({"error": {"code": code, "message": message}}),
-            );
+            let error = answer(status, &serde_json::json!({"error": {"code": code, "message": message}}));
             assert_eq!((error.cause, error.class), (cause, class), "{status} {code} {message}");
         }
     }

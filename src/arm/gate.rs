@@ -50,14 +50,8 @@ impl WriteGate {
 
     /// Keeps the workspace until [`Self::leave`]: an operation runs.
     pub fn hold_for_operation(&self, target: &ArmId, holder: &str) {
-        let hold = Hold {
-            holder: holder.to_owned(),
-            operation: true,
-        };
-        self.locked()
-            .entry(target.top_level())
-            .or_insert(hold.clone())
-            .operation |= true;
+        let hold = Hold { holder: holder.to_owned(), operation: true };
+        self.locked().entry(target.top_level()).or_insert(hold.clone()).operation |= true;
     }
 
     /// Gives back whatever `holder` holds.
@@ -68,15 +62,9 @@ impl WriteGate {
 
     fn take(&self, target: &ArmId, holder: &str) -> Result<(), Hold> {
         let mut holds = self.locked();
-        let hold = holds.entry(target.top_level()).or_insert_with(|| Hold {
-            holder: holder.to_owned(),
-            operation: false,
-        });
-        if hold.holder == holder {
-            Ok(())
-        } else {
-            Err(hold.clone())
-        }
+        let hold =
+            holds.entry(target.top_level()).or_insert_with(|| Hold { holder: holder.to_owned(), operation: false });
+        if hold.holder == holder { Ok(()) } else { Err(hold.clone()) }
     }
 
     fn locked(&self) -> MutexGuard<'_, HashMap<ArmId, Hold>> {
@@ -109,10 +97,7 @@ mod tests {
     async fn nobody_waits_for_an_operation() {
         let gate = WriteGate::default();
         gate.hold_for_operation(&workspace(), "hub");
-        assert_eq!(
-            gate.enter(&workspace(), "other", Duration::from_mins(1)).await,
-            Err(Taken)
-        );
+        assert_eq!(gate.enter(&workspace(), "other", Duration::from_mins(1)).await, Err(Taken));
         assert_eq!(gate.enter(&workspace(), "hub", NOT_LONG).await, Ok(()));
     }
 

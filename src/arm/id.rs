@@ -39,9 +39,7 @@ impl ArmId {
         let clean = |segment: &&str| {
             !segment.is_empty()
                 && !segment.chars().all(|c| c == '.')
-                && segment
-                    .chars()
-                    .all(|c| c.is_ascii_alphanumeric() || "-_.()".contains(c))
+                && segment.chars().all(|c| c.is_ascii_alphanumeric() || "-_.()".contains(c))
         };
         let keyword = |at: usize, word: &str| segments.get(at).is_some_and(|s: &&str| s.eq_ignore_ascii_case(word));
         let well_formed = segments.len() >= SEGMENTS_OF_TOP_LEVEL
@@ -50,11 +48,7 @@ impl ArmId {
             && keyword(2, "resourceGroups")
             && keyword(4, "providers")
             && segments.iter().all(clean);
-        if well_formed {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(invalid())
-        }
+        if well_formed { Ok(Self(text.to_owned())) } else { Err(invalid()) }
     }
 
     /// A child of this resource, such as a workspace's connection.
@@ -92,11 +86,7 @@ impl ArmId {
     /// The top-level resource that this one is, or is a child of: what ARM locks while it writes.
     #[must_use]
     pub fn top_level(&self) -> Self {
-        let end = self
-            .0
-            .match_indices('/')
-            .nth(SEGMENTS_OF_TOP_LEVEL)
-            .map_or(self.0.len(), |(at, _)| at);
+        let end = self.0.match_indices('/').nth(SEGMENTS_OF_TOP_LEVEL).map_or(self.0.len(), |(at, _)| at);
         Self(self.0[..end].to_owned())
     }
 
@@ -162,10 +152,7 @@ mod tests {
         assert_eq!(connection.name(), "aoai");
         assert_eq!(connection.resource_group(), "rg-ai");
         assert_eq!(connection.subscription(), SUBSCRIPTION);
-        assert_eq!(
-            connection.resource_type(),
-            "Microsoft.MachineLearningServices/workspaces/connections"
-        );
+        assert_eq!(connection.resource_type(), "Microsoft.MachineLearningServices/workspaces/connections");
     }
 
     #[test]
@@ -177,13 +164,8 @@ mod tests {
 
     #[test]
     fn what_is_not_a_resource_in_a_resource_group_is_refused() {
-        for text in [
-            "",
-            "/",
-            "/subscriptions/x",
-            "/subscriptions/x/resourceGroups/y",
-            "https://management.azure.com/",
-        ] {
+        for text in ["", "/", "/subscriptions/x", "/subscriptions/x/resourceGroups/y", "https://management.azure.com/"]
+        {
             assert!(ArmId::parse(text).is_err(), "{text}");
         }
     }

@@ -32,13 +32,7 @@ pub static WORKSPACE: ResourceType = ResourceType {
     api_version: "2025-12-01",
     update: UpdateBy::Patch,
     mark_in: "/tags",
-    fixed: &[
-        "/kind",
-        "/location",
-        "/properties/storageAccount",
-        "/properties/keyVault",
-        "/properties/hubResourceId",
-    ],
+    fixed: &["/kind", "/location", "/properties/storageAccount", "/properties/keyVault", "/properties/hubResourceId"],
     carried: &[],
 };
 
@@ -73,10 +67,6 @@ pub fn of(id: &super::ArmId) -> Option<&'static ResourceType> {
 pub fn label(id: &super::ArmId) -> String {
     let own = of(id).map_or("resource", |type_| type_.label);
     let top = id.top_level();
-    let parent = if top == *id {
-        String::new()
-    } else {
-        format!(" of workspace {}", top.name())
-    };
+    let parent = if top == *id { String::new() } else { format!(" of workspace {}", top.name()) };
     format!("{own} {}{parent} in resource group {}", id.name(), id.resource_group())
 }

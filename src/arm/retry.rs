@@ -31,14 +31,8 @@ mod tests {
 
     #[test]
     fn what_arm_asks_for_is_the_least() {
-        assert_eq!(
-            pause(Class::Fast, 0, Some(Duration::from_secs(17)), 0.0),
-            Duration::from_secs(17)
-        );
-        assert_eq!(
-            pause(Class::Fast, 6, Some(Duration::from_secs(1)), 0.0),
-            Duration::from_mins(1)
-        );
+        assert_eq!(pause(Class::Fast, 0, Some(Duration::from_secs(17)), 0.0), Duration::from_secs(17));
+        assert_eq!(pause(Class::Fast, 6, Some(Duration::from_secs(1)), 0.0), Duration::from_mins(1));
     }
 
     #[test]

@@ -10,10 +10,7 @@ use crate::arm::{ArmId, ResourceType};
 #[must_use]
 pub fn hash(value: &Value) -> String {
     let digest = Sha256::digest(value.to_string().as_bytes());
-    digest
-        .iter()
-        .take(8)
-        .fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
+    digest.iter().take(8).fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
 }
 
 /// The JSON pointers of every value in a body that is not itself an object.
@@ -38,15 +35,9 @@ pub fn leaves(body: &Value) -> Vec<String> {
 /// written: one that has left the spec and is still there differs too.
 #[must_use]
 pub fn differences(wanted: &Value, observed: &Value, formerly: &[String]) -> Vec<String> {
-    let mut different: Vec<String> = leaves(wanted)
-        .into_iter()
-        .filter(|at| !equal(at, wanted.pointer(at), observed.pointer(at)))
-        .collect();
-    different.extend(
-        left_behind(wanted, formerly)
-            .filter(|at| !is_blank(observed.pointer(at)))
-            .cloned(),
-    );
+    let mut different: Vec<String> =
+        leaves(wanted).into_iter().filter(|at| !equal(at, wanted.pointer(at), observed.pointer(at))).collect();
+    different.extend(left_behind(wanted, formerly).filter(|at| !is_blank(observed.pointer(at))).cloned());
     different
 }
 
@@ -70,10 +61,7 @@ pub fn patch(
         } else if unit == "/identity" {
             identity(&wanted["identity"], &observed["identity"])
         } else {
-            wanted
-                .pointer(unit)
-                .cloned()
-                .unwrap_or_else(|| emptied(observed.pointer(unit)))
+            wanted.pointer(unit).cloned().unwrap_or_else(|| emptied(observed.pointer(unit)))
         };
         set(&mut body, unit, value);
     }
@@ -84,11 +72,7 @@ pub fn patch(
 #[must_use]
 pub fn replacement(wanted: &Value, observed: &Value, formerly: &[String], type_: &ResourceType) -> Value {
     let mut body = wanted.clone();
-    set(
-        &mut body,
-        type_.mark_in,
-        merged_map(wanted, observed, formerly, type_.mark_in),
-    );
+    set(&mut body, type_.mark_in, merged_map(wanted, observed, formerly, type_.mark_in));
     for at in type_.carried {
         let there = observed.pointer(at);
         if body.pointer(at).is_none() && !is_blank(there) && !formerly.iter().any(|former| former == at) {
@@ -119,9 +103,7 @@ pub fn set(body: &mut Value, pointer: &str, value: Value) {
             *place = Value::Object(Map::new());
         }
         let Value::Object(map) = place else { return };
-        place = map
-            .entry(key.replace("~1", "/").replace("~0", "~"))
-            .or_insert(Value::Null);
+        place = map.entry(key.replace("~1", "/").replace("~0", "~")).or_insert(Value::Null);
     }
     *place = value;
 }
@@ -162,21 +144,10 @@ fn merged_map(wanted: &Value, observed: &Value, formerly: &[String], at: &str) -
 fn identity(wanted: &Value, observed: &Value) -> Value {
     let mut identity = wanted.clone();
     let kept = |id: &str| {
-        wanted["userAssignedIdentities"]
-            .as_object()
-            .is_some_and(|ids| ids.keys().any(|k| k.eq_ignore_ascii_case(id)))
+        wanted["userAssignedIdentities"].as_object().is_some_and(|ids| ids.keys().any(|k| k.eq_ignore_ascii_case(id)))
     };
-    for id in observed["userAssignedIdentities"]
-        .as_object()
-        .into_iter()
-        .flat_map(Map::keys)
-        .filter(|id| !kept(id))
-    {
-        set(
-            &mut identity,
-            &format!("/userAssignedIdentities/{}", escape(id)),
-            Value::Null,
-        );
+    for id in observed["userAssignedIdentities"].as_object().into_iter().flat_map(Map::keys).filter(|id| !kept(id)) {
+        set(&mut identity, &format!("/userAssignedIdentities/{}", escape(id)), Value::Null);
     }
     identity
 }
@@ -210,13 +181,8 @@ fn equal(at: &str, wanted: Option<&Value>, observed: Option<&Value>) -> bool {
 /// FACT: GET changes the letter case of ids and categories, Cognitive Services puts a space into the identity's type (ARM
 /// reference, sections 3 and 4).
 fn equal_text(at: &str, wanted: &str, observed: &str) -> bool {
-    const SPELLED_FREELY: &[&str] = &[
-        "/kind",
-        "/location",
-        "/identity/type",
-        "/properties/category",
-        "/properties/authType",
-    ];
+    const SPELLED_FREELY: &[&str] =
+        &["/kind", "/location", "/identity/type", "/properties/category", "/properties/authType"];
     if SPELLED_FREELY.contains(&at) {
         let plain = |text: &str| text.replace(' ', "").to_ascii_lowercase();
         return plain(wanted) == plain(observed);
@@ -262,10 +228,7 @@ mod tests {
     fn tags_of_others_are_no_difference_but_a_changed_one_of_ours_is() {
         let wanted = json!({"tags": {"team": "churn"}});
         assert!(differences(&wanted, &json!({"tags": {"team": "churn", "theirs": "x"}}), &[]).is_empty());
-        assert_eq!(
-            differences(&wanted, &json!({"tags": {"team": "other"}}), &[]),
-            ["/tags/team"]
-        );
+        assert_eq!(differences(&wanted, &json!({"tags": {"team": "other"}}), &[]), ["/tags/team"]);
         assert_eq!(differences(&wanted, &json!({"tags": null}), &[]), ["/tags/team"]);
     }
 
@@ -278,10 +241,7 @@ mod tests {
         let different = differences(&wanted, &observed, &formerly);
         assert_eq!(different, ["/tags/old", "/properties/description"]);
         let patch = patch(&wanted, &observed, &different, &formerly, &WORKSPACE);
-        assert_eq!(
-            patch,
-            json!({"tags": {"team": "churn", "theirs": "y"}, "properties": {"description": ""}})
-        );
+        assert_eq!(patch, json!({"tags": {"team": "churn", "theirs": "y"}, "properties": {"description": ""}}));
     }
 
     #[test]
@@ -302,10 +262,7 @@ mod tests {
             json!({"identity": {"type": "SystemAssigned,UserAssigned", "userAssignedIdentities": {"/x": {}}}});
         let different = differences(&wanted, &observed, &[]);
         let sent = patch(&wanted, &observed, &different, &[], &WORKSPACE);
-        assert_eq!(
-            sent,
-            json!({"identity": {"type": "SystemAssigned", "userAssignedIdentities": {"/x": null}}})
-        );
+        assert_eq!(sent, json!({"identity": {"type": "SystemAssigned", "userAssignedIdentities": {"/x": null}}}));
     }
 
     #[test]
@@ -324,10 +281,7 @@ mod tests {
         let mut body = json!({"properties": {"target": "t"}});
         overlay(&mut body, &Value::Null);
         overlay(&mut body, &json!({"properties": {"credentials": {"clientId": "c"}}}));
-        assert_eq!(
-            body,
-            json!({"properties": {"target": "t", "credentials": {"clientId": "c"}}})
-        );
+        assert_eq!(body, json!({"properties": {"target": "t", "credentials": {"clientId": "c"}}}));
     }
 
     #[test]

@@ -71,9 +71,7 @@ pub async fn reconcile<K: Kind>(object: Arc<K>, context: Arc<Context<K>>) -> Res
         name = object.name_any()
     );
     let session = Session::new(&context, K::clone(&object));
-    tokio::time::timeout(RECONCILE_TIMEOUT, session.run().instrument(span))
-        .await
-        .unwrap_or(Err(Error::TimedOut))
+    tokio::time::timeout(RECONCILE_TIMEOUT, session.run().instrument(span)).await.unwrap_or(Err(Error::TimedOut))
 }
 
 /// When to try again after a reconcile failed.

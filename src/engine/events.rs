@@ -19,10 +19,7 @@ pub async fn warn(recorder: &Recorder, about: &ObjectReference, reason: Reason, 
 }
 
 async fn publish(recorder: &Recorder, about: &ObjectReference, type_: EventType, reason: Reason, note: &str) {
-    let end = (0..=NOTE_LIMIT.min(note.len()))
-        .rev()
-        .find(|end| note.is_char_boundary(*end))
-        .unwrap_or_default();
+    let end = (0..=NOTE_LIMIT.min(note.len())).rev().find(|end| note.is_char_boundary(*end)).unwrap_or_default();
     let event = Event {
         type_,
         reason: reason.as_str().to_owned(),

@@ -35,20 +35,13 @@ pub enum Ownership {
 /// Judges by the mark; where somebody took it off, by the time of creation, which only Azure sets.
 #[must_use]
 pub fn judge(observed: &Value, type_: &ResourceType, mark: &str, recorded: Option<&OwnedResource>) -> Ownership {
-    let found = observed
-        .pointer(type_.mark_in)
-        .and_then(|map| map[OWNER_KEY].as_str())
-        .filter(|mark| !mark.is_empty());
+    let found = observed.pointer(type_.mark_in).and_then(|map| map[OWNER_KEY].as_str()).filter(|mark| !mark.is_empty());
     match found {
         Some(found) if found == mark => Ownership::Ours,
         Some(found) => Ownership::Foreign(found.to_owned()),
         None => {
             let known = recorded.and_then(|recorded| recorded.created_at.as_deref());
-            if known.is_some() && known == created_at(observed) {
-                Ownership::Ours
-            } else {
-                Ownership::Unmarked
-            }
+            if known.is_some() && known == created_at(observed) { Ownership::Ours } else { Ownership::Unmarked }
         }
     }
 }
@@ -69,10 +62,7 @@ mod tests {
     const MARK: &str = "cluster/team/churn";
 
     fn recorded(created_at: &str) -> OwnedResource {
-        OwnedResource {
-            created_at: Some(created_at.to_owned()),
-            ..OwnedResource::default()
-        }
+        OwnedResource { created_at: Some(created_at.to_owned()), ..OwnedResource::default() }
     }
 
     #[test]
@@ -80,10 +70,7 @@ mod tests {
         let marked = |mark: &str| json!({"tags": {OWNER_KEY: mark}, "systemData": {"createdAt": "t"}});
         assert_eq!(judge(&marked(MARK), &WORKSPACE, MARK, None), Ownership::Ours);
         let other = Ownership::Foreign("cluster/team/other".to_owned());
-        assert_eq!(
-            judge(&marked("cluster/team/other"), &WORKSPACE, MARK, Some(&recorded("t"))),
-            other
-        );
+        assert_eq!(judge(&marked("cluster/team/other"), &WORKSPACE, MARK, Some(&recorded("t"))), other);
     }
 
     #[test]
@@ -96,32 +83,15 @@ mod tests {
     fn a_resource_whose_mark_was_taken_off_is_known_by_its_time_of_creation() {
         let bare = json!({"tags": null, "systemData": {"createdAt": "t"}});
         assert_eq!(judge(&bare, &WORKSPACE, MARK, Some(&recorded("t"))), Ownership::Ours);
-        assert_eq!(
-            judge(&bare, &WORKSPACE, MARK, Some(&recorded("earlier"))),
-            Ownership::Unmarked
-        );
-        assert_eq!(
-            judge(&bare, &WORKSPACE, MARK, Some(&OwnedResource::default())),
-            Ownership::Unmarked
-        );
+        assert_eq!(judge(&bare, &WORKSPACE, MARK, Some(&recorded("earlier"))), Ownership::Unmarked);
+        assert_eq!(judge(&bare, &WORKSPACE, MARK, Some(&OwnedResource::default())), Ownership::Unmarked);
         assert_eq!(judge(&bare, &WORKSPACE, MARK, None), Ownership::Unmarked);
     }
 
     #[test]
     fn a_mark_fits_a_tag() {
-        let long = mark(
-            "c0ffee00-0000-4000-8000-000000000000",
-            &"n".repeat(63),
-            &"x".repeat(253),
-        );
+        let long = mark("c0ffee00-0000-4000-8000-000000000000", &"n".repeat(63), &"x".repeat(253));
         assert!(long.len() <= TAG_VALUE_LIMIT);
-        assert_ne!(
-            long,
-            mark(
-                "c0ffee00-0000-4000-8000-000000000000",
-                &"n".repeat(63),
-                &"y".repeat(253)
-            )
-        );
+        assert_ne!(long, mark("c0ffee00-0000-4000-8000-000000000000", &"n".repeat(63), &"y".repeat(253)));
     }
 }

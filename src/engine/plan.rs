@@ -119,41 +119,24 @@ pub fn plan(situation: &Situation<'_>) -> Step {
     let wanted = match s.wanted {
         Ok(wanted) => wanted,
         Err(unresolved) => {
-            return Step::Rest(Rest::new(
-                State::Unresolved,
-                unresolved.reason,
-                &unresolved.message,
-                Wake::Event,
-            ));
+            return Step::Rest(Rest::new(State::Unresolved, unresolved.reason, &unresolved.message, Wake::Event));
         }
     };
     let manages = s.policies.management == ManagementPolicy::Manage;
     if manages && !s.finalizer {
         return Step::AddFinalizer;
     }
-    let leaving = s
-        .memory
-        .resources
-        .iter()
-        .rev()
-        .filter(|owned| !wanted.iter().any(|w| is(owned, &w.id)));
+    let leaving = s.memory.resources.iter().rev().filter(|owned| !wanted.iter().any(|w| is(owned, &w.id)));
     if let (true, Some(owned)) = (manages, leaving.into_iter().next()) {
         return s.delete_one(owned);
     }
-    wanted
-        .iter()
-        .find_map(|wanted| s.bring_about(wanted))
-        .unwrap_or_else(|| s.settle(wanted))
+    wanted.iter().find_map(|wanted| s.bring_about(wanted)).unwrap_or_else(|| s.settle(wanted))
 }
 
 /// Fingerprint of one attempt to write: the same attempt would be refused again.
 #[must_use]
 pub fn attempt(wanted: &Wanted, retry_token: &str) -> String {
-    body::hash(&Value::from(vec![
-        applied(wanted).hash,
-        secrets(wanted).join(","),
-        retry_token.to_owned(),
-    ]))
+    body::hash(&Value::from(vec![applied(wanted).hash, secrets(wanted).join(","), retry_token.to_owned()]))
 }
 
 /// What is remembered of a body once it is written.
@@ -167,19 +150,12 @@ pub fn applied(wanted: &Wanted) -> Applied {
         .map(|secret| format!("{}={}/{}", secret.pointer, secret.source.name, secret.source.key))
         .collect();
     let hash = body::hash(&Value::from(vec![whole, Value::from(sources)]));
-    Applied {
-        hash,
-        fields: body::leaves(&wanted.body),
-        secrets: secrets(wanted),
-    }
+    Applied { hash, fields: body::leaves(&wanted.body), secrets: secrets(wanted) }
 }
 
 fn secrets(wanted: &Wanted) -> Vec<String> {
-    let mut versions: Vec<String> = wanted
-        .secrets
-        .iter()
-        .map(|secret| format!("{}={}", secret.source.name, secret.version))
-        .collect();
+    let mut versions: Vec<String> =
+        wanted.secrets.iter().map(|secret| format!("{}={}", secret.source.name, secret.version)).collect();
     versions.sort();
     versions.dedup();
     versions
@@ -208,12 +184,7 @@ impl Situation<'_> {
     }
 
     fn let_go(&self) -> Step {
-        match self
-            .memory
-            .resources
-            .last()
-            .and_then(|owned| ArmId::parse(&owned.id).ok())
-        {
+        match self.memory.resources.last().and_then(|owned| ArmId::parse(&owned.id).ok()) {
             Some(id) => Step::Forget(id, Farewell::Orphaned),
             None if self.finalizer => Step::Release,
             None => gone(),
@@ -236,12 +207,7 @@ impl Situation<'_> {
             ""
         };
         let message = format!("Azure is {work} {resource}{then}");
-        Step::Rest(Rest::new(
-            State::Working,
-            reason,
-            message,
-            Wake::Poll { retry_after: None },
-        ))
+        Step::Rest(Rest::new(State::Working, reason, message, Wake::Poll { retry_after: None }))
     }
 
     fn delete_all(&self) -> Step {
@@ -256,9 +222,7 @@ impl Situation<'_> {
     }
 
     fn delete_one(&self, owned: &OwnedResource) -> Step {
-        let Some((id, type_)) = ArmId::parse(&owned.id)
-            .ok()
-            .and_then(|id| Some((id.clone(), resource_type::of(&id)?)))
+        let Some((id, type_)) = ArmId::parse(&owned.id).ok().and_then(|id| Some((id.clone(), resource_type::of(&id)?)))
         else {
             let message = format!(
                 "status.resources names {}, which this operator cannot have made: take the entry out",
@@ -279,21 +243,13 @@ impl Situation<'_> {
 
     fn end(&self, id: ArmId, observed: &Value) -> Step {
         let (why, wake) = match at_work(observed) {
-            Some(state) => (
-                format!("is {state} in Azure; waiting for that to end"),
-                Wake::After(FOREIGN_WORK),
-            ),
-            None if self.just_done == Some((OperationKind::Delete, &id)) => (
-                "is still in Azure after it was deleted; it is deleted again later".to_owned(),
-                passing(Class::Fast),
-            ),
+            Some(state) => (format!("is {state} in Azure; waiting for that to end"), Wake::After(FOREIGN_WORK)),
+            None if self.just_done == Some((OperationKind::Delete, &id)) => {
+                ("is still in Azure after it was deleted; it is deleted again later".to_owned(), passing(Class::Fast))
+            }
             None => return Step::Delete(id),
         };
-        let release = if self.deleting {
-            " (deletionPolicy: Orphan would release the object at once)"
-        } else {
-            ""
-        };
+        let release = if self.deleting { " (deletionPolicy: Orphan would release the object at once)" } else { "" };
         let message = format!("{} {why}{release}", label(&id));
         Step::Rest(Rest::new(State::Working, Reason::Deleting, message, wake))
     }
@@ -311,10 +267,7 @@ impl Situation<'_> {
 
     fn make(&self, wanted: &Wanted, recorded: Option<&OwnedResource>) -> Step {
         if self.policies.management == ManagementPolicy::Observe {
-            let message = format!(
-                "{} does not exist; managementPolicy Observe does not make it",
-                label(&wanted.id)
-            );
+            let message = format!("{} does not exist; managementPolicy Observe does not make it", label(&wanted.id));
             return Step::Rest(Rest::new(State::Missing, Reason::NotFound, message, Wake::Resync));
         }
         if let Some(refused) = self.refused(wanted) {
@@ -325,12 +278,7 @@ impl Situation<'_> {
         }
         if self.just_wrote(&wanted.id) {
             let message = format!("{} was made and is not to be seen in Azure yet", label(&wanted.id));
-            return Step::Rest(Rest::new(
-                State::Working,
-                Reason::Creating,
-                message,
-                passing(Class::Fast),
-            ));
+            return Step::Rest(Rest::new(State::Working, Reason::Creating, message, passing(Class::Fast)));
         }
         Step::Create(wanted.clone())
     }
@@ -349,17 +297,10 @@ impl Situation<'_> {
         }
         if let Some(state) = at_work(observed) {
             let message = format!("{} is {state} in Azure; waiting for that to end", label(&wanted.id));
-            return Some(Step::Rest(Rest::new(
-                State::Working,
-                Reason::InProgress,
-                message,
-                Wake::After(FOREIGN_WORK),
-            )));
+            return Some(Step::Rest(Rest::new(State::Working, Reason::InProgress, message, Wake::After(FOREIGN_WORK))));
         }
         // What was written to a former namesake says nothing of one that is only now taken over.
-        let before = recorded
-            .filter(|_| owner == Ownership::Ours)
-            .and_then(|recorded| recorded.applied.clone());
+        let before = recorded.filter(|_| owner == Ownership::Ours).and_then(|recorded| recorded.applied.clone());
         let formerly = before.as_ref().map(|before| before.fields.clone()).unwrap_or_default();
         let mut differences = body::differences(&wanted.body, observed, &formerly);
         let failed = observed["properties"]["provisioningState"]
@@ -373,12 +314,7 @@ impl Situation<'_> {
                 None => (!differences.is_empty()).then(|| drifted(wanted, &differences)),
             };
         }
-        if let Some(fixed) = wanted
-            .type_
-            .fixed
-            .iter()
-            .find(|fixed| differences.iter().any(|at| at == *fixed))
-        {
+        if let Some(fixed) = wanted.type_.fixed.iter().find(|fixed| differences.iter().any(|at| at == *fixed)) {
             return Some(fixed_differs(wanted, observed, fixed));
         }
         let after = applied(wanted);
@@ -412,12 +348,7 @@ impl Situation<'_> {
             _ if unchanged_spec && !secret_changed => Reason::DriftCorrected,
             _ => Reason::Updated,
         };
-        Some(Step::Update(Update {
-            wanted: wanted.clone(),
-            differences,
-            formerly,
-            reason,
-        }))
+        Some(Step::Update(Update { wanted: wanted.clone(), differences, formerly, reason }))
     }
 
     fn not_adopted(&self, wanted: &Wanted, observed: &Value) -> Option<Step> {
@@ -432,12 +363,7 @@ impl Situation<'_> {
             "{} exists already, made by {by} at {at}, and this object does not own it: {advice}",
             label(&wanted.id)
         );
-        Some(Step::Rest(Rest::new(
-            State::Stalled,
-            Reason::AlreadyExists,
-            message,
-            Wake::Resync,
-        )))
+        Some(Step::Rest(Rest::new(State::Stalled, Reason::AlreadyExists, message, Wake::Resync)))
     }
 
     /// Where this very attempt was refused for good before. What came between, and took the condition away, does not matter.
@@ -454,27 +380,16 @@ impl Situation<'_> {
                 label(&wanted.id)
             )
         });
-        Some(Step::Rest(Rest::new(
-            State::Stalled,
-            Reason::Refused,
-            message,
-            Wake::Resync,
-        )))
+        Some(Step::Rest(Rest::new(State::Stalled, Reason::Refused, message, Wake::Resync)))
     }
 
     fn just_wrote(&self, id: &ArmId) -> bool {
-        self.just_done
-            .is_some_and(|(kind, done)| kind != OperationKind::Delete && done == id)
+        self.just_done.is_some_and(|(kind, done)| kind != OperationKind::Delete && done == id)
     }
 
     fn settle(&self, wanted: &[Wanted]) -> Step {
         let Some(primary) = wanted.first() else {
-            return Step::Rest(Rest::new(
-                State::Settled,
-                Reason::Reconciled,
-                "nothing is wanted",
-                Wake::Resync,
-            ));
+            return Step::Rest(Rest::new(State::Settled, Reason::Reconciled, "nothing is wanted", Wake::Resync));
         };
         let unread = self
             .reads
@@ -489,21 +404,13 @@ impl Situation<'_> {
     }
 
     fn sight(&self, target: &Target) -> Option<&Sight> {
-        self.sights
-            .get(target)
-            .filter(|(at, _)| *at >= self.fresh_from)
-            .map(|(_, sight)| sight)
+        self.sights.get(target).filter(|(at, _)| *at >= self.fresh_from).map(|(_, sight)| sight)
     }
 }
 
 /// Nothing of ours is on the object any more: the API server deletes it.
 fn gone() -> Step {
-    Step::Rest(Rest::new(
-        State::Working,
-        Reason::Deleting,
-        "nothing of this operator's keeps the object",
-        Wake::Event,
-    ))
+    Step::Rest(Rest::new(State::Working, Reason::Deleting, "nothing of this operator's keeps the object", Wake::Event))
 }
 
 /// The state of a resource that Azure is at work on.
@@ -531,10 +438,7 @@ fn drifted(wanted: &Wanted, differences: &[String]) -> Step {
 }
 
 fn unusable(wanted: &Wanted, state: &str) -> Step {
-    let message = format!(
-        "{} is {state} in Azure; managementPolicy Observe does not make it again",
-        label(&wanted.id)
-    );
+    let message = format!("{} is {state} in Azure; managementPolicy Observe does not make it again", label(&wanted.id));
     Step::Rest(Rest::new(State::Stalled, Reason::Drifted, message, Wake::Resync))
 }
 
@@ -542,10 +446,7 @@ fn unusable(wanted: &Wanted, state: &str) -> Step {
 fn written_in_vain(wanted: &Wanted, failed: Option<&str>, differences: &[String]) -> Step {
     let (reason, why) = match failed {
         Some(state) => (Reason::AzureUnavailable, format!("is {state} in Azure")),
-        None => (
-            Reason::Drifted,
-            format!("differs from the spec in {}", listed(differences)),
-        ),
+        None => (Reason::Drifted, format!("differs from the spec in {}", listed(differences))),
     };
     let message = format!(
         "{} {why} right after it was written; it is written again later, unless the spec changes",
@@ -555,10 +456,7 @@ fn written_in_vain(wanted: &Wanted, failed: Option<&str>, differences: &[String]
 }
 
 fn passing(class: Class) -> Wake {
-    Wake::Backoff {
-        class,
-        retry_after: None,
-    }
+    Wake::Backoff { class, retry_after: None }
 }
 
 fn fixed_differs(wanted: &Wanted, observed: &Value, fixed: &str) -> Step {
@@ -569,23 +467,14 @@ fn fixed_differs(wanted: &Wanted, observed: &Value, fixed: &str) -> Step {
         label(&wanted.id),
         listed(&[fixed.to_owned()])
     );
-    Step::Rest(Rest::new(
-        State::Stalled,
-        Reason::FixedFieldDiffers,
-        message,
-        Wake::Resync,
-    ))
+    Step::Rest(Rest::new(State::Stalled, Reason::FixedFieldDiffers, message, Wake::Resync))
 }
 
 /// JSON pointers as a person reads them. Names only: values may be nobody's business.
 #[must_use]
 pub fn listed(pointers: &[String]) -> String {
-    let plain = |at: &String| {
-        at.trim_start_matches('/')
-            .trim_start_matches("properties/")
-            .replace('/', ".")
-            .replace("~1", "/")
-    };
+    let plain =
+        |at: &String| at.trim_start_matches('/').trim_start_matches("properties/").replace('/', ".").replace("~1", "/");
     pointers.iter().map(plain).collect::<Vec<_>>().join(", ")
 }
 

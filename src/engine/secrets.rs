@@ -35,12 +35,7 @@ pub async fn fill(client: &Client, namespace: &str, values: &[SecretValue], body
             Entry::Occupied(there) => there.into_mut(),
             Entry::Vacant(place) => {
                 let missing = || not_found(namespace, name);
-                place.insert(
-                    api.get_opt(name)
-                        .await?
-                        .ok_or_else(missing)
-                        .map_err(FillError::Unresolved)?,
-                )
+                place.insert(api.get_opt(name).await?.ok_or_else(missing).map_err(FillError::Unresolved)?)
             }
         };
         let key = value.source.key.as_str();

@@ -69,12 +69,7 @@ impl Rest {
     /// A resting place.
     #[must_use]
     pub fn new(state: State, reason: Reason, message: impl Into<String>, wake: Wake) -> Self {
-        Self {
-            state,
-            reason,
-            message: message.into(),
-            wake,
-        }
+        Self { state, reason, message: message.into(), wake }
     }
 }
 
@@ -96,43 +91,23 @@ pub fn conditions(
     let was_ready = find(previous, ConditionType::Ready)
         .filter(|ready| ready.status == "True" && ready.observed_generation == Some(generation) && !deleting)
         .cloned();
-    let ready_or = |status: &str| {
-        was_ready
-            .clone()
-            .unwrap_or_else(|| rest_says(ConditionType::Ready, status))
-    };
-    let resolved = || {
-        says(
-            ConditionType::ReferencesResolved,
-            "True",
-            Reason::Resolved,
-            "all that the spec refers to was found",
-        )
-    };
+    let ready_or = |status: &str| was_ready.clone().unwrap_or_else(|| rest_says(ConditionType::Ready, status));
+    let resolved =
+        || says(ConditionType::ReferencesResolved, "True", Reason::Resolved, "all that the spec refers to was found");
     let resolved_unless_deleting = || {
-        if deleting {
-            kept(ConditionType::ReferencesResolved)
-        } else {
-            Some(resolved())
-        }
+        if deleting { kept(ConditionType::ReferencesResolved) } else { Some(resolved()) }
     };
 
     let (ready, synced, references) = match rest.state {
-        State::Settled => (
-            rest_says(ConditionType::Ready, "True"),
-            Some(rest_says(ConditionType::Synced, "True")),
-            Some(resolved()),
-        ),
-        State::Working => (
-            ready_or("False"),
-            Some(rest_says(ConditionType::Synced, "False")),
-            resolved_unless_deleting(),
-        ),
-        State::Waiting => (
-            ready_or("False"),
-            Some(rest_says(ConditionType::Synced, "Unknown")),
-            resolved_unless_deleting(),
-        ),
+        State::Settled => {
+            (rest_says(ConditionType::Ready, "True"), Some(rest_says(ConditionType::Synced, "True")), Some(resolved()))
+        }
+        State::Working => {
+            (ready_or("False"), Some(rest_says(ConditionType::Synced, "False")), resolved_unless_deleting())
+        }
+        State::Waiting => {
+            (ready_or("False"), Some(rest_says(ConditionType::Synced, "Unknown")), resolved_unless_deleting())
+        }
         State::Unresolved => (
             rest_says(ConditionType::Ready, "False"),
             Some(rest_says(ConditionType::Synced, "Unknown")),
@@ -143,11 +118,9 @@ pub fn conditions(
             Some(rest_says(ConditionType::Synced, "False")),
             resolved_unless_deleting(),
         ),
-        State::Drifted => (
-            rest_says(ConditionType::Ready, "True"),
-            Some(rest_says(ConditionType::Synced, "False")),
-            Some(resolved()),
-        ),
+        State::Drifted => {
+            (rest_says(ConditionType::Ready, "True"), Some(rest_says(ConditionType::Synced, "False")), Some(resolved()))
+        }
         State::Paused => (
             kept(ConditionType::Ready).unwrap_or_else(|| rest_says(ConditionType::Ready, "Unknown")),
             Some(rest_says(ConditionType::Synced, "Unknown")),
@@ -155,10 +128,7 @@ pub fn conditions(
         ),
     };
     let stalled = (rest.state == State::Stalled).then(|| rest_says(ConditionType::Stalled, "True"));
-    [Some(ready), synced, references, stalled]
-        .into_iter()
-        .flatten()
-        .collect()
+    [Some(ready), synced, references, stalled].into_iter().flatten().collect()
 }
 
 fn condition(
@@ -171,9 +141,7 @@ fn condition(
     now: Timestamp,
 ) -> Condition {
     let before = find(previous, type_);
-    let since = before
-        .filter(|before| before.status == status)
-        .map(|before| before.last_transition_time.clone());
+    let since = before.filter(|before| before.status == status).map(|before| before.last_transition_time.clone());
     // A repeated failure has another correlation id each time; the first is as good as the last, and costs no write.
     let message = match before {
         Some(before)
@@ -197,9 +165,7 @@ fn without_correlation(message: &str) -> String {
     const BEFORE: &str = ", correlation id ";
     match message.split_once(BEFORE) {
         Some((head, tail)) => {
-            let end = tail
-                .find(|c: char| !c.is_ascii_alphanumeric() && c != '-')
-                .unwrap_or(tail.len());
+            let end = tail.find(|c: char| !c.is_ascii_alphanumeric() && c != '-').unwrap_or(tail.len());
             format!("{head}{}", &tail[end..])
         }
         None => message.to_owned(),
@@ -219,20 +185,11 @@ mod tests {
     }
 
     fn statuses(conditions: &[Condition]) -> Vec<(&str, &str, &str)> {
-        conditions
-            .iter()
-            .map(|c| (c.type_.as_str(), c.status.as_str(), c.reason.as_str()))
-            .collect()
+        conditions.iter().map(|c| (c.type_.as_str(), c.status.as_str(), c.reason.as_str())).collect()
     }
 
     fn settled(generation: i64) -> Vec<Condition> {
-        conditions(
-            &[],
-            &rest(State::Settled, Reason::Reconciled, "ok"),
-            generation,
-            false,
-            at(1),
-        )
+        conditions(&[], &rest(State::Settled, Reason::Reconciled, "ok"), generation, false, at(1))
     }
 
     #[test]
@@ -263,64 +220,35 @@ mod tests {
         let conditions = conditions(&settled(1), &waiting, 1, false, at(2));
         assert_eq!(
             statuses(&conditions)[..2],
-            [
-                ("Ready", "True", "Reconciled"),
-                ("Synced", "Unknown", "AzureUnavailable")
-            ]
+            [("Ready", "True", "Reconciled"), ("Synced", "Unknown", "AzureUnavailable")]
         );
     }
 
     #[test]
     fn a_changed_spec_is_not_ready_until_azure_has_it() {
         let working = rest(State::Working, Reason::Updating, "m");
-        assert_eq!(
-            statuses(&conditions(&settled(1), &working, 2, false, at(2)))[0],
-            ("Ready", "False", "Updating")
-        );
-        assert_eq!(
-            statuses(&conditions(&settled(2), &working, 2, false, at(2)))[0],
-            ("Ready", "True", "Reconciled")
-        );
+        assert_eq!(statuses(&conditions(&settled(1), &working, 2, false, at(2)))[0], ("Ready", "False", "Updating"));
+        assert_eq!(statuses(&conditions(&settled(2), &working, 2, false, at(2)))[0], ("Ready", "True", "Reconciled"));
     }
 
     #[test]
     fn a_deletion_is_never_ready() {
         let deleting = rest(State::Working, Reason::Deleting, "m");
-        assert_eq!(
-            statuses(&conditions(&settled(1), &deleting, 1, true, at(2)))[0],
-            ("Ready", "False", "Deleting")
-        );
+        assert_eq!(statuses(&conditions(&settled(1), &deleting, 1, true, at(2)))[0], ("Ready", "False", "Deleting"));
     }
 
     #[test]
     fn the_time_of_transition_moves_only_with_the_status() {
-        let again = conditions(
-            &settled(1),
-            &rest(State::Settled, Reason::Reconciled, "ok"),
-            2,
-            false,
-            at(9),
-        );
+        let again = conditions(&settled(1), &rest(State::Settled, Reason::Reconciled, "ok"), 2, false, at(9));
         assert_eq!(again[0].last_transition_time, Time(at(1)));
-        let fallen = conditions(
-            &settled(1),
-            &rest(State::Stalled, Reason::Refused, "no"),
-            1,
-            false,
-            at(9),
-        );
+        let fallen = conditions(&settled(1), &rest(State::Stalled, Reason::Refused, "no"), 1, false, at(9));
         assert_eq!(fallen[0].last_transition_time, Time(at(9)));
     }
 
     #[test]
     fn a_new_correlation_id_alone_changes_nothing() {
-        let failing = |id: &str| {
-            rest(
-                State::Stalled,
-                Reason::Refused,
-                &format!("no (Code, correlation id {id}): mend it"),
-            )
-        };
+        let failing =
+            |id: &str| rest(State::Stalled, Reason::Refused, &format!("no (Code, correlation id {id}): mend it"));
         let first = conditions(&[], &failing("a-1"), 1, false, at(1));
         assert_eq!(conditions(&first, &failing("b-2"), 1, false, at(2)), first);
     }

@@ -51,9 +51,7 @@ impl Kind for FoundryConnection {
             None => (Value::Null, Vec::new()),
         };
         Ok(vec![Wanted {
-            id: workspace
-                .child("connections", &name)
-                .map_err(|error| workspace::invalid(&error))?,
+            id: workspace.child("connections", &name).map_err(|error| workspace::invalid(&error))?,
             type_: &CONNECTION,
             body: body(self, &world.mark(self)),
             write_only,
@@ -75,10 +73,7 @@ fn parent(connection: &FoundryConnection, world: &World) -> Result<ArmId, Unreso
     match (&connection.spec.project_ref, &connection.spec.hub_ref) {
         (Some(project), None) => parent_project(&namespace, &project.name, world),
         (None, Some(hub)) => parent_hub(&namespace, &hub.name, world),
-        _ => Err(Unresolved::new(
-            Reason::Refused,
-            "set exactly one of projectRef and hubRef",
-        )),
+        _ => Err(Unresolved::new(Reason::Refused, "set exactly one of projectRef and hubRef")),
     }
 }
 
@@ -94,35 +89,18 @@ fn parent_project(namespace: &str, name: &str, world: &World) -> Result<ArmId, U
         ));
     }
     // Where the hub's owner withdrew the consent, what is in the project is left alone like the project itself.
-    let references = project
-        .status
-        .as_ref()
-        .and_then(|status| find(&status.engine.conditions, ConditionType::ReferencesResolved));
+    let references =
+        project.status.as_ref().and_then(|status| find(&status.engine.conditions, ConditionType::ReferencesResolved));
     if let Some(unresolved) = references.filter(|condition| condition.status == "False") {
-        return not_ready(format!(
-            "FoundryProject {namespace}/{name} is held up itself ({})",
-            unresolved.reason
-        ));
+        return not_ready(format!("FoundryProject {namespace}/{name} is held up itself ({})", unresolved.reason));
     }
-    workspace::usable(
-        project
-            .status
-            .as_ref()
-            .map(|status| (&status.engine, status.workspace_id.as_deref())),
-    )
-    .or_else(|why| {
-        not_ready(format!(
-            "FoundryProject {namespace}/{name} is not there in Azure yet ({why})"
-        ))
-    })
+    workspace::usable(project.status.as_ref().map(|status| (&status.engine, status.workspace_id.as_deref())))
+        .or_else(|why| not_ready(format!("FoundryProject {namespace}/{name} is not there in Azure yet ({why})")))
 }
 
 fn parent_hub(namespace: &str, name: &str, world: &World) -> Result<ArmId, Unresolved> {
     let hub = world.hubs.get(namespace, name).ok_or_else(|| {
-        Unresolved::new(
-            Reason::HubNotFound,
-            format!("FoundryHub {namespace}/{name} was not found: create it"),
-        )
+        Unresolved::new(Reason::HubNotFound, format!("FoundryHub {namespace}/{name} was not found: create it"))
     })?;
     let not_ready = |why: String| Err(Unresolved::new(Reason::HubNotReady, why));
     if hub.meta().deletion_timestamp.is_some() {
@@ -130,26 +108,15 @@ fn parent_hub(namespace: &str, name: &str, world: &World) -> Result<ArmId, Unres
             "FoundryHub {namespace}/{name} is being deleted: this connection can only be deleted too"
         ));
     }
-    workspace::usable(
-        hub.status
-            .as_ref()
-            .map(|status| (&status.engine, status.workspace_id.as_deref())),
-    )
-    .or_else(|why| {
-        not_ready(format!(
-            "FoundryHub {namespace}/{name} is not there in Azure yet ({why})"
-        ))
-    })
+    workspace::usable(hub.status.as_ref().map(|status| (&status.engine, status.workspace_id.as_deref())))
+        .or_else(|why| not_ready(format!("FoundryHub {namespace}/{name} is not there in Azure yet ({why})")))
 }
 
 /// The managed fields of a connection, without credentials, which Azure never shows (ARM reference, section 4).
 fn body(connection: &FoundryConnection, mark: &str) -> Value {
     let spec = &connection.spec;
-    let mut metadata: Map<String, Value> = spec
-        .metadata
-        .iter()
-        .map(|(key, value)| (key.clone(), Value::from(value.as_str())))
-        .collect();
+    let mut metadata: Map<String, Value> =
+        spec.metadata.iter().map(|(key, value)| (key.clone(), Value::from(value.as_str()))).collect();
     metadata.insert(OWNER_KEY.to_owned(), Value::from(mark));
     let mut body = json!({"properties": {
         "authType": spec.auth_type,
@@ -165,10 +132,7 @@ fn body(connection: &FoundryConnection, mark: &str) -> Value {
 
 /// The credentials that are not secret.
 fn plain_credentials(credentials: &Credentials) -> Value {
-    let plain = credentials
-        .plain_fields()
-        .into_iter()
-        .map(|(place, value)| (place.to_owned(), Value::from(value)));
+    let plain = credentials.plain_fields().into_iter().map(|(place, value)| (place.to_owned(), Value::from(value)));
     json!({"properties": {"credentials": Value::Object(plain.collect())}})
 }
 
@@ -180,16 +144,10 @@ fn secret_credentials(
 ) -> Result<Vec<SecretValue>, Unresolved> {
     let with_version = |(place, field): (String, &SecretField)| {
         let source = field.value_from.secret_key_ref.clone();
-        let secret = world
-            .secrets
-            .get(namespace, &source.name)
-            .ok_or_else(|| secrets::not_found(namespace, &source.name))?;
+        let secret =
+            world.secrets.get(namespace, &source.name).ok_or_else(|| secrets::not_found(namespace, &source.name))?;
         let version = secret.resource_version().unwrap_or_default();
-        Ok(SecretValue {
-            pointer: format!("/properties/credentials/{place}"),
-            source,
-            version,
-        })
+        Ok(SecretValue { pointer: format!("/properties/credentials/{place}"), source, version })
     };
     credentials.secret_fields().into_iter().map(with_version).collect()
 }

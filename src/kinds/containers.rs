@@ -17,10 +17,7 @@ const DOCUMENTED: &[(&str, &str, &str)] = &[
 #[must_use]
 pub fn of_project(datastores: &[Value], workspace_id: &str, storage_account: Option<&str>) -> Vec<Container> {
     let account = storage_account.and_then(|id| id.rsplit('/').next());
-    let mut containers: Vec<Container> = datastores
-        .iter()
-        .filter_map(|datastore| named(datastore, account))
-        .collect();
+    let mut containers: Vec<Container> = datastores.iter().filter_map(|datastore| named(datastore, account)).collect();
     for (datastore, type_, suffix) in DOCUMENTED {
         if !containers.iter().any(|container| container.datastore == *datastore) {
             containers.push(Container {
@@ -42,9 +39,7 @@ fn named(datastore: &Value, account: Option<&str>) -> Option<Container> {
         (Some(theirs), Some(ours)) => !theirs.eq_ignore_ascii_case(ours),
         _ => false,
     };
-    let name = ["containerName", "fileShareName", "filesystem"]
-        .iter()
-        .find_map(|field| properties[*field].as_str())?;
+    let name = ["containerName", "fileShareName", "filesystem"].iter().find_map(|field| properties[*field].as_str())?;
     (!of_another && !name.is_empty()).then(|| Container {
         name: name.to_owned(),
         datastore: datastore["name"].as_str().unwrap_or_default().to_owned(),
@@ -68,20 +63,14 @@ mod tests {
 
     #[test]
     fn what_datastores_name_is_published_whatever_the_pattern() {
-        let datastores = [
-            blob("workspaceblobstore", "st", "0000000a-azureml-blobstore"),
-            blob("mine", "st", "extra"),
-        ];
+        let datastores = [blob("workspaceblobstore", "st", "0000000a-azureml-blobstore"), blob("mine", "st", "extra")];
         let containers = of_project(&datastores, ID, Some(ACCOUNT));
         let named: Vec<(&str, &str)> = containers
             .iter()
             .filter(|container| container.source == ContainerSource::Datastore)
             .map(|container| (container.datastore.as_str(), container.name.as_str()))
             .collect();
-        assert_eq!(
-            named,
-            [("mine", "extra"), ("workspaceblobstore", "0000000a-azureml-blobstore")]
-        );
+        assert_eq!(named, [("mine", "extra"), ("workspaceblobstore", "0000000a-azureml-blobstore")]);
     }
 
     #[test]
@@ -91,18 +80,9 @@ mod tests {
         let id = ID.to_ascii_lowercase();
         assert_eq!(
             names,
-            [
-                format!("{id}-azureml"),
-                format!("{id}-blobstore"),
-                format!("{id}-file"),
-                format!("{id}-code")
-            ]
+            [format!("{id}-azureml"), format!("{id}-blobstore"), format!("{id}-file"), format!("{id}-code")]
         );
-        assert!(
-            containers
-                .iter()
-                .all(|container| container.source == ContainerSource::Derived)
-        );
+        assert!(containers.iter().all(|container| container.source == ContainerSource::Derived));
     }
 
     #[test]

@@ -66,11 +66,7 @@ impl Kind for FoundryHub {
         projects.sort();
         let more = projects.len().saturating_sub(NAMED);
         projects.truncate(NAMED);
-        let others = if more > 0 {
-            format!(" and {more} more")
-        } else {
-            String::new()
-        };
+        let others = if more > 0 { format!(" and {more} more") } else { String::new() };
         (!projects.is_empty()).then(|| {
             format!(
                 "the hub has projects: FoundryProject {}{others}; delete them, or set deletionPolicy: Orphan to let the hub go and leave it in Azure",
@@ -94,24 +90,16 @@ impl Kind for FoundryHub {
 fn exists_in(project: &FoundryProject, namespace: &str, name: &str) -> bool {
     project.hub_namespace() == namespace
         && project.spec.hub_ref.name == name
-        && project
-            .status
-            .as_ref()
-            .is_some_and(|status| !status.engine.resources.is_empty())
+        && project.status.as_ref().is_some_and(|status| !status.engine.resources.is_empty())
 }
 
 fn new_id(hub: &FoundryHub, world: &World) -> Result<ArmId, Unresolved> {
-    let subscription = hub
-        .spec
-        .subscription_id
-        .as_ref()
-        .or(world.subscription_id.as_ref())
-        .ok_or_else(|| {
-            Unresolved::new(
-                Reason::SubscriptionUnknown,
-                "no subscription: the spec names none and the operator runs without --subscription-id",
-            )
-        })?;
+    let subscription = hub.spec.subscription_id.as_ref().or(world.subscription_id.as_ref()).ok_or_else(|| {
+        Unresolved::new(
+            Reason::SubscriptionUnknown,
+            "no subscription: the spec names none and the operator runs without --subscription-id",
+        )
+    })?;
     let name = hub.spec.azure_name.clone().unwrap_or_else(|| hub.name_any());
     ArmId::workspace(subscription, &hub.spec.resource_group, &name).map_err(|error| workspace::invalid(&error))
 }

@@ -27,12 +27,7 @@ impl FoundryProject {
     /// The namespace of the hub that the project names.
     #[must_use]
     pub fn hub_namespace(&self) -> String {
-        self.spec
-            .hub_ref
-            .namespace
-            .clone()
-            .or_else(|| self.namespace())
-            .unwrap_or_default()
+        self.spec.hub_ref.namespace.clone().or_else(|| self.namespace()).unwrap_or_default()
     }
 }
 
@@ -137,11 +132,7 @@ fn allowing_hub(project: &FoundryProject, world: &World) -> Result<FoundryHub, U
         NamespacesFrom::All => "all namespaces",
     };
     let exists = workspace::recorded(project.status.as_ref().map(|status| &status.engine)).is_some();
-    let stays = if exists {
-        "; the project stays in Azure as it is and is no longer written"
-    } else {
-        ""
-    };
+    let stays = if exists { "; the project stays in Azure as it is and is no longer written" } else { "" };
     Err(Unresolved::new(
         Reason::NotAllowedByHub,
         format!(
@@ -162,10 +153,7 @@ pub fn is_allowed(
         NamespacesFrom::Same => hub_namespace == namespace,
         NamespacesFrom::All => true,
         NamespacesFrom::Selector => {
-            let selector = allowed
-                .selector
-                .clone()
-                .and_then(|selector| Selector::try_from(selector).ok());
+            let selector = allowed.selector.clone().and_then(|selector| Selector::try_from(selector).ok());
             matches!((selector, labels), (Some(selector), Some(labels)) if selector.matches(labels))
         }
     }
@@ -176,20 +164,11 @@ fn existing_hub(hub: &FoundryHub) -> Result<ArmId, Unresolved> {
     let name = format!("FoundryHub {}/{}", hub.namespace().unwrap_or_default(), hub.name_any());
     let not_ready = |why: String| Unresolved::new(Reason::HubNotReady, why);
     if hub.meta().deletion_timestamp.is_some() {
-        return Err(not_ready(format!(
-            "{name} is being deleted: this project can only be deleted too"
-        )));
+        return Err(not_ready(format!("{name} is being deleted: this project can only be deleted too")));
     }
-    workspace::usable(
-        hub.status
-            .as_ref()
-            .map(|status| (&status.engine, status.workspace_id.as_deref())),
+    workspace::usable(hub.status.as_ref().map(|status| (&status.engine, status.workspace_id.as_deref()))).map_err(
+        |why| not_ready(format!("{name} is not there in Azure yet ({why}); this project goes on by itself when it is")),
     )
-    .map_err(|why| {
-        not_ready(format!(
-            "{name} is not there in Azure yet ({why}); this project goes on by itself when it is"
-        ))
-    })
 }
 
 /// The hub's owner also decides whether projects of other namespaces may take over what is in the hub already.
@@ -227,25 +206,14 @@ mod tests {
     }
 
     fn allowed(from: NamespacesFrom) -> AllowedNamespaces {
-        let selector = LabelSelector {
-            match_labels: Some(labels("churn")),
-            ..LabelSelector::default()
-        };
-        AllowedNamespaces {
-            from,
-            selector: (from == NamespacesFrom::Selector).then_some(selector),
-        }
+        let selector = LabelSelector { match_labels: Some(labels("churn")), ..LabelSelector::default() };
+        AllowedNamespaces { from, selector: (from == NamespacesFrom::Selector).then_some(selector) }
     }
 
     #[test]
     fn a_hub_that_says_nothing_allows_its_own_namespace() {
         assert!(is_allowed(&AllowedNamespaces::default(), "platform", "platform", None));
-        assert!(!is_allowed(
-            &AllowedNamespaces::default(),
-            "platform",
-            "team",
-            Some(&labels("churn"))
-        ));
+        assert!(!is_allowed(&AllowedNamespaces::default(), "platform", "team", Some(&labels("churn"))));
     }
 
     #[test]

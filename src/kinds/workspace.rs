@@ -14,10 +14,8 @@ use crate::engine::{Unresolved, body};
 
 /// The tags of a workspace with its owner mark.
 pub(super) fn tags(tags: &BTreeMap<String, String>, mark: &str) -> Value {
-    let mut tags: Map<String, Value> = tags
-        .iter()
-        .map(|(key, value)| (key.clone(), Value::from(value.as_str())))
-        .collect();
+    let mut tags: Map<String, Value> =
+        tags.iter().map(|(key, value)| (key.clone(), Value::from(value.as_str()))).collect();
     tags.insert(OWNER_KEY.to_owned(), Value::from(mark));
     Value::Object(tags)
 }
@@ -26,11 +24,7 @@ pub(super) fn tags(tags: &BTreeMap<String, String>, mark: &str) -> Value {
 pub(super) fn set_identity(workspace: &mut Value, identity: &Identity) {
     let mut written = json!({"type": identity.type_});
     if let Some(primary) = identity.user_assigned_identities.first() {
-        let ids = identity
-            .user_assigned_identities
-            .iter()
-            .map(|id| (id.clone(), json!({})))
-            .collect();
+        let ids = identity.user_assigned_identities.iter().map(|id| (id.clone(), json!({}))).collect();
         written["userAssignedIdentities"] = Value::Object(ids);
         if identity.type_ == IdentityType::UserAssigned {
             workspace["properties"]["primaryUserAssignedIdentity"] = Value::from(primary.as_str());
@@ -70,10 +64,7 @@ impl<'a> Facts<'a> {
     /// `None` while Azure still makes it: what it says then is not final.
     pub(super) fn read(workspace: &'a Value) -> Option<Self> {
         let properties = &workspace["properties"];
-        if !matches!(
-            properties["provisioningState"].as_str(),
-            Some("Succeeded" | "Updating") | None
-        ) {
+        if !matches!(properties["provisioningState"].as_str(), Some("Succeeded" | "Updating") | None) {
             return None;
         }
         let text = |value: &'a Value| value.as_str().filter(|text| !text.is_empty());
@@ -87,10 +78,7 @@ impl<'a> Facts<'a> {
 
     /// Where people open the workspace in a browser.
     pub(super) fn studio_url(&self, studio: &str, page: &str, id: &ArmId) -> String {
-        let tenant = self
-            .tenant_id
-            .map(|tenant| format!("&tid={tenant}"))
-            .unwrap_or_default();
+        let tenant = self.tenant_id.map(|tenant| format!("&tid={tenant}")).unwrap_or_default();
         format!("{studio}/{page}?wsid={id}{tenant}")
     }
 }

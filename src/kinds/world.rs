@@ -34,10 +34,7 @@ where
     /// The object of that name.
     #[must_use]
     pub fn get(&self, namespace: &str, name: &str) -> Option<Arc<K>> {
-        let store = self
-            .stores
-            .get(&Some(namespace.to_owned()))
-            .or_else(|| self.stores.get(&None))?;
+        let store = self.stores.get(&Some(namespace.to_owned())).or_else(|| self.stores.get(&None))?;
         store.get(&ObjectRef::new(name).within(namespace))
     }
 
@@ -50,10 +47,7 @@ where
     /// The objects for which `is_wanted` holds.
     #[must_use]
     pub fn filter(&self, is_wanted: impl Fn(&K) -> bool) -> Vec<Arc<K>> {
-        self.stores
-            .values()
-            .flat_map(|store| store.state_filter(|object| is_wanted(object)))
-            .collect()
+        self.stores.values().flat_map(|store| store.state_filter(|object| is_wanted(object))).collect()
     }
 }
 
@@ -86,8 +80,6 @@ impl World {
     /// The labels of a namespace.
     #[must_use]
     pub fn labels(&self, namespace: &str) -> Option<BTreeMap<String, String>> {
-        self.namespaces
-            .cluster_scoped(namespace)
-            .map(|namespace| namespace.labels().clone())
+        self.namespaces.cluster_scoped(namespace).map(|namespace| namespace.labels().clone())
     }
 }

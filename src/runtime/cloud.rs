@@ -35,21 +35,15 @@ pub fn resolve(
         studio,
     };
     Ok(match cloud {
-        AzureCloud::Public => known(
-            "https://management.azure.com",
-            "https://login.microsoftonline.com",
-            "https://ai.azure.com",
-        ),
-        AzureCloud::Government => known(
-            "https://management.usgovcloudapi.net",
-            "https://login.microsoftonline.us",
-            "https://ai.azure.us",
-        ),
-        AzureCloud::China => known(
-            "https://management.chinacloudapi.cn",
-            "https://login.chinacloudapi.cn",
-            "https://ai.azure.cn",
-        ),
+        AzureCloud::Public => {
+            known("https://management.azure.com", "https://login.microsoftonline.com", "https://ai.azure.com")
+        }
+        AzureCloud::Government => {
+            known("https://management.usgovcloudapi.net", "https://login.microsoftonline.us", "https://ai.azure.us")
+        }
+        AzureCloud::China => {
+            known("https://management.chinacloudapi.cn", "https://login.chinacloudapi.cn", "https://ai.azure.cn")
+        }
         AzureCloud::Custom => {
             let arm_endpoint = https("arm-endpoint", arm_endpoint)?;
             Cloud {
@@ -90,30 +84,16 @@ mod tests {
 
     #[test]
     fn plain_http_is_refused() {
-        let error = resolve(
-            AzureCloud::Custom,
-            Some("http://arm.local"),
-            None,
-            Some("https://login.local"),
-        )
-        .unwrap_err();
+        let error =
+            resolve(AzureCloud::Custom, Some("http://arm.local"), None, Some("https://login.local")).unwrap_err();
         assert!(error.to_string().contains("https"), "{error}");
     }
 
     #[test]
     fn the_audience_of_a_custom_cloud_is_its_endpoint_unless_said_otherwise() {
-        let custom = |audience| {
-            resolve(
-                AzureCloud::Custom,
-                Some("https://arm.local/"),
-                audience,
-                Some("https://login.local"),
-            )
-        };
+        let custom =
+            |audience| resolve(AzureCloud::Custom, Some("https://arm.local/"), audience, Some("https://login.local"));
         assert_eq!(custom(None).unwrap().arm_audience, "https://arm.local");
-        assert_eq!(
-            custom(Some("https://arm.core")).unwrap().arm_audience,
-            "https://arm.core"
-        );
+        assert_eq!(custom(Some("https://arm.core")).unwrap().arm_audience, "https://arm.core");
     }
 }

@@ -47,17 +47,12 @@ pub(super) async fn run(watches: &Watches, shared: &Shared) {
     let world = &shared.world;
     let hubs = control(&watches.hubs, shared, || {
         let world = world.clone();
-        vec![refs(
-            where_changed(watches.projects.changes(), holds_hub),
-            move |project| deleting_hub(&world, project),
-        )]
+        vec![refs(where_changed(watches.projects.changes(), holds_hub), move |project| deleting_hub(&world, project))]
     });
     let projects = control(&watches.projects, shared, || {
         let (of_hub, of_namespace) = (world.clone(), world.clone());
         vec![
-            refs(where_changed(watches.hubs.changes(), matters_of_hub), move |hub| {
-                projects_of(&of_hub, hub)
-            }),
+            refs(where_changed(watches.hubs.changes(), matters_of_hub), move |hub| projects_of(&of_hub, hub)),
             refs(where_changed(watches.namespaces.changes(), labels), move |namespace| {
                 projects_in(&of_namespace, namespace)
             }),
@@ -67,48 +62,26 @@ pub(super) async fn run(watches: &Watches, shared: &Shared) {
     let connections = control(&watches.connections, shared, || {
         let (of_hub, of_project, of_secret) = (connections.clone(), connections.clone(), connections.clone());
         let having = |has: &dyn Fn(&FoundryConnection) -> bool, all: &crate::kinds::Catalog<FoundryConnection>| {
-            all.filter(has)
-                .iter()
-                .map(|connection| ObjectRef::from_obj(connection.as_ref()))
-                .collect::<Vec<_>>()
+            all.filter(has).iter().map(|connection| ObjectRef::from_obj(connection.as_ref())).collect::<Vec<_>>()
         };
         vec![
-            refs(
-                where_changed(watches.hubs.changes(), matters_of_hub),
-                move |hub: &FoundryHub| {
-                    let named = |c: &FoundryConnection| {
-                        c.spec
-                            .hub_ref
-                            .as_ref()
-                            .is_some_and(|hub_ref| hub_ref.name == hub.name_any())
-                    };
-                    having(&|c| c.namespace() == hub.namespace() && named(c), &of_hub)
-                },
-            ),
-            refs(
-                where_changed(watches.projects.changes(), matters_of_project),
-                move |project: &FoundryProject| {
-                    let named = |c: &FoundryConnection| {
-                        c.spec
-                            .project_ref
-                            .as_ref()
-                            .is_some_and(|r| r.name == project.name_any())
-                    };
-                    having(&|c| c.namespace() == project.namespace() && named(c), &of_project)
-                },
-            ),
-            refs(
-                where_changed(watches.secrets.changes(), version),
-                move |secret: &PartialObjectMeta<Secret>| {
-                    let names = |c: &FoundryConnection| {
-                        c.spec
-                            .credentials
-                            .as_ref()
-                            .is_some_and(|all| all.names_secret(&secret.name_any()))
-                    };
-                    having(&|c| c.namespace() == secret.namespace() && names(c), &of_secret)
-                },
-            ),
+            refs(where_changed(watches.hubs.changes(), matters_of_hub), move |hub: &FoundryHub| {
+                let named = |c: &FoundryConnection| {
+                    c.spec.hub_ref.as_ref().is_some_and(|hub_ref| hub_ref.name == hub.name_any())
+                };
+                having(&|c| c.namespace() == hub.namespace() && named(c), &of_hub)
+            }),
+            refs(where_changed(watches.projects.changes(), matters_of_project), move |project: &FoundryProject| {
+                let named =
+                    |c: &FoundryConnection| c.spec.project_ref.as_ref().is_some_and(|r| r.name == project.name_any());
+                having(&|c| c.namespace() == project.namespace() && named(c), &of_project)
+            }),
+            refs(where_changed(watches.secrets.changes(), version), move |secret: &PartialObjectMeta<Secret>| {
+                let names = |c: &FoundryConnection| {
+                    c.spec.credentials.as_ref().is_some_and(|all| all.names_secret(&secret.name_any()))
+                };
+                having(&|c| c.namespace() == secret.namespace() && names(c), &of_secret)
+            }),
         ]
     });
     let all = async {
@@ -176,19 +149,13 @@ fn refs<K: Watchable, T: Watchable, I: IntoIterator<Item = ObjectRef<T>>>(
 where
     I::IntoIter: Send + 'static,
 {
-    changes
-        .flat_map(move |change| futures::stream::iter(concerns(&change.object)))
-        .boxed()
+    changes.flat_map(move |change| futures::stream::iter(concerns(&change.object))).boxed()
 }
 
 /// An object's own changes that ask for a reconcile: not those that the operator makes itself.
 fn asks_for_reconcile<K: Watchable>(object: &K) -> impl Hash + use<K> {
     let meta = object.meta();
-    (
-        meta.generation,
-        meta.deletion_timestamp.is_some(),
-        object.annotations().get(RECONCILE_AT).cloned(),
-    )
+    (meta.generation, meta.deletion_timestamp.is_some(), object.annotations().get(RECONCILE_AT).cloned())
 }
 
 /// What of a hub matters to its projects and connections.
@@ -215,48 +182,30 @@ fn matters_of_project(project: &FoundryProject) -> impl Hash + use<> {
 /// Whether a workspace is there; and as long as it is not, why.
 fn existence(engine: &EngineStatus, workspace_id: Option<&String>) -> impl Hash + use<> {
     let why = find(&engine.conditions, ConditionType::Ready).map(|ready| ready.reason.clone());
-    (
-        engine.resource_id.clone(),
-        workspace_id.cloned(),
-        why.filter(|_| workspace_id.is_none()),
-    )
+    (engine.resource_id.clone(), workspace_id.cloned(), why.filter(|_| workspace_id.is_none()))
 }
 
 /// What of a project matters to a hub that waits to be deleted.
 fn holds_hub(project: &FoundryProject) -> impl Hash + use<> {
-    project
-        .status
-        .as_ref()
-        .is_some_and(|status| !status.engine.resources.is_empty())
+    project.status.as_ref().is_some_and(|status| !status.engine.resources.is_empty())
 }
 
 fn deleting_hub(world: &World, project: &FoundryProject) -> Option<ObjectRef<FoundryHub>> {
     let hub = world.hubs.get(&project.hub_namespace(), &project.spec.hub_ref.name)?;
-    hub.meta()
-        .deletion_timestamp
-        .is_some()
-        .then(|| ObjectRef::from_obj(hub.as_ref()))
+    hub.meta().deletion_timestamp.is_some().then(|| ObjectRef::from_obj(hub.as_ref()))
 }
 
 fn projects_of(world: &World, hub: &FoundryHub) -> Vec<ObjectRef<FoundryProject>> {
     let (namespace, name) = (hub.namespace().unwrap_or_default(), hub.name_any());
-    let projects = world
-        .projects
-        .filter(|project| project.hub_namespace() == namespace && project.spec.hub_ref.name == name);
-    projects
-        .iter()
-        .map(|project| ObjectRef::from_obj(project.as_ref()))
-        .collect()
+    let projects =
+        world.projects.filter(|project| project.hub_namespace() == namespace && project.spec.hub_ref.name == name);
+    projects.iter().map(|project| ObjectRef::from_obj(project.as_ref())).collect()
 }
 
 fn projects_in(world: &World, namespace: &PartialObjectMeta<Namespace>) -> Vec<ObjectRef<FoundryProject>> {
-    let projects = world
-        .projects
-        .filter(|project| project.namespace().as_deref() == Some(namespace.name_any().as_str()));
-    projects
-        .iter()
-        .map(|project| ObjectRef::from_obj(project.as_ref()))
-        .collect()
+    let projects =
+        world.projects.filter(|project| project.namespace().as_deref() == Some(namespace.name_any().as_str()));
+    projects.iter().map(|project| ObjectRef::from_obj(project.as_ref())).collect()
 }
 
 fn labels(namespace: &PartialObjectMeta<Namespace>) -> impl Hash + use<> {

@@ -56,13 +56,7 @@ async fn operate(options: Options) -> Result<(), Failure> {
         studio: options.cloud()?.studio,
     });
     let shared = controllers::Shared {
-        recorder: Recorder::new(
-            client.clone(),
-            Reporter {
-                controller: "foundry-operator".into(),
-                instance: None,
-            },
-        ),
+        recorder: Recorder::new(client.clone(), Reporter { controller: "foundry-operator".into(), instance: None }),
         client,
         arm,
         gate: Arc::new(WriteGate::default()),
@@ -75,11 +69,8 @@ async fn operate(options: Options) -> Result<(), Failure> {
         version = env!("CARGO_PKG_VERSION"),
         cluster_id,
         endpoint = options.cloud()?.arm_endpoint,
-        namespaces = if options.watch_namespaces.is_empty() {
-            "all".to_owned()
-        } else {
-            options.watch_namespaces.join(",")
-        },
+        namespaces =
+            if options.watch_namespaces.is_empty() { "all".to_owned() } else { options.watch_namespaces.join(",") },
         "foundry-operator runs"
     );
     tokio::select! {
@@ -93,20 +84,16 @@ async fn operate(options: Options) -> Result<(), Failure> {
 async fn arm_client(options: &Options) -> Result<arm::Client, Failure> {
     let cloud = options.cloud()?;
     let bundle = match &options.ca_bundle {
-        Some(file) => Some(
-            tokio::fs::read(file)
-                .await
-                .map_err(|error| format!("--ca-bundle {}: {error}", file.display()))?,
-        ),
+        Some(file) => {
+            Some(tokio::fs::read(file).await.map_err(|error| format!("--ca-bundle {}: {error}", file.display()))?)
+        }
         None => None,
     };
     let http = credential::http_client(bundle.as_deref()).map_err(|error| format!("--ca-bundle: {error}"))?;
     let credential = credential::credential(&options.sign_in()?, &cloud, http.clone())
         .map_err(|error| format!("--credential {}: {error}", options.credential))?;
-    let endpoint = cloud
-        .arm_endpoint
-        .parse()
-        .map_err(|error| format!("--arm-endpoint {}: {error}", cloud.arm_endpoint))?;
+    let endpoint =
+        cloud.arm_endpoint.parse().map_err(|error| format!("--arm-endpoint {}: {error}", cloud.arm_endpoint))?;
     Ok(arm::Client::new(http, endpoint, &cloud.arm_audience, credential))
 }
 

@@ -101,12 +101,7 @@ pub struct Options {
     #[arg(long, env = "FOUNDRY_POLL_INTERVAL", value_name = "DURATION", default_value = "2s", value_parser = duration)]
     pub poll_interval: Duration,
     /// Namespaces to serve, separated by commas; by default all.
-    #[arg(
-        long,
-        env = "FOUNDRY_WATCH_NAMESPACES",
-        value_name = "NAMESPACES",
-        value_delimiter = ','
-    )]
+    #[arg(long, env = "FOUNDRY_WATCH_NAMESPACES", value_name = "NAMESPACES", value_delimiter = ',')]
     pub watch_namespaces: Vec<String>,
     /// Name of this cluster in owner marks; by default the uid of kube-system.
     #[arg(long, env = "FOUNDRY_CLUSTER_ID", value_name = "ID", value_parser = cluster_id)]
@@ -127,16 +122,8 @@ impl Options {
     pub fn sign_in(&self) -> Result<SignIn, Failure> {
         let needs =
             |flag: &str, variable: &str| format!("--credential {} needs --{flag} or {variable}", self.credential);
-        let client_id = || {
-            self.client_id
-                .clone()
-                .ok_or_else(|| needs("client-id", "AZURE_CLIENT_ID"))
-        };
-        let tenant_id = || {
-            self.tenant_id
-                .clone()
-                .ok_or_else(|| needs("tenant-id", "AZURE_TENANT_ID"))
-        };
+        let client_id = || self.client_id.clone().ok_or_else(|| needs("client-id", "AZURE_CLIENT_ID"));
+        let tenant_id = || self.tenant_id.clone().ok_or_else(|| needs("tenant-id", "AZURE_TENANT_ID"));
         Ok(match self.credential {
             Credential::WorkloadIdentity => SignIn::WorkloadIdentity {
                 client_id: client_id()?,
@@ -146,16 +133,11 @@ impl Options {
                     .clone()
                     .ok_or_else(|| needs("federated-token-file", "AZURE_FEDERATED_TOKEN_FILE"))?,
             },
-            Credential::ManagedIdentity => SignIn::ManagedIdentity {
-                client_id: self.client_id.clone(),
-            },
+            Credential::ManagedIdentity => SignIn::ManagedIdentity { client_id: self.client_id.clone() },
             Credential::ClientSecret => SignIn::ClientSecret {
                 client_id: client_id()?,
                 tenant_id: tenant_id()?,
-                secret: self
-                    .client_secret
-                    .clone()
-                    .ok_or_else(|| needs("client-secret", "AZURE_CLIENT_SECRET"))?,
+                secret: self.client_secret.clone().ok_or_else(|| needs("client-secret", "AZURE_CLIENT_SECRET"))?,
             },
             Credential::AzureCli => SignIn::AzureCli,
         })
@@ -177,26 +159,16 @@ impl Options {
 
 /// `30m`, `2s`, `1h 30m`; never nothing.
 fn duration(text: &str) -> Result<Duration, String> {
-    let duration: jiff::SignedDuration = text
-        .parse()
-        .map_err(|error| format!("{error}; write it as 30m or 2s"))?;
+    let duration: jiff::SignedDuration = text.parse().map_err(|error| format!("{error}; write it as 30m or 2s"))?;
     let duration = Duration::try_from(duration).map_err(|error| error.to_string())?;
-    if duration < Duration::from_millis(10) {
-        Err("must be at least 10ms".to_owned())
-    } else {
-        Ok(duration)
-    }
+    if duration < Duration::from_millis(10) { Err("must be at least 10ms".to_owned()) } else { Ok(duration) }
 }
 
 /// A part of a tag's value: short, and without the slash that parts it from the rest.
 fn cluster_id(text: &str) -> Result<String, String> {
     let fits =
         !text.is_empty() && text.len() <= 64 && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
-    if fits {
-        Ok(text.to_owned())
-    } else {
-        Err("must be 1 to 64 letters, digits, '-', '_' or '.'".to_owned())
-    }
+    if fits { Ok(text.to_owned()) } else { Err("must be 1 to 64 letters, digits, '-', '_' or '.'".to_owned()) }
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the form that clap asks of a parser")]

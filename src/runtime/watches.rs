@@ -30,10 +30,7 @@ pub(super) struct Change<K> {
 
 impl<K> Clone for Change<K> {
     fn clone(&self) -> Self {
-        Self {
-            object: self.object.clone(),
-            deleted: self.deleted,
-        }
+        Self { object: self.object.clone(), deleted: self.deleted }
     }
 }
 
@@ -60,10 +57,7 @@ impl<K: Watchable> Watched<K> {
     /// Every change from now on, in all scopes. Listeners only queue what they hear, so the channel stays short.
     pub(super) fn changes(&self) -> UnboundedReceiver<Change<K>> {
         let (sender, receiver) = unbounded();
-        self.listeners
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(sender);
+        self.listeners.lock().unwrap_or_else(PoisonError::into_inner).push(sender);
         receiver
     }
 
@@ -121,10 +115,7 @@ where
 {
     let apis = match namespaces {
         [] => BTreeMap::from([(None, Api::all(client.clone()))]),
-        some => some
-            .iter()
-            .map(|name| (Some(name.clone()), Api::namespaced(client.clone(), name)))
-            .collect(),
+        some => some.iter().map(|name| (Some(name.clone()), Api::namespaced(client.clone(), name))).collect(),
     };
     watch(apis, sources)
 }
@@ -134,10 +125,8 @@ fn watch<K: Watchable>(apis: BTreeMap<Scope, Api<K>>, sources: &mut Vec<BoxFutur
     let mut scopes = BTreeMap::new();
     for (scope, api) in apis {
         let (reader, writer) = store();
-        let events = watcher(api, watcher::Config::default())
-            .default_backoff()
-            .modify(forget_the_unneeded)
-            .reflect(writer);
+        let events =
+            watcher(api, watcher::Config::default()).default_backoff().modify(forget_the_unneeded).reflect(writer);
         sources.push(spread(events, reader.clone(), listeners.clone()).boxed());
         scopes.insert(scope, reader);
     }
@@ -192,34 +181,19 @@ fn changes<K: Watchable>(
         }
         watcher::Event::Delete(object) => {
             known.remove(&ObjectRef::from_obj(&object));
-            vec![Change {
-                object: Arc::new(object),
-                deleted: true,
-            }]
+            vec![Change { object: Arc::new(object), deleted: true }]
         }
         watcher::Event::Init | watcher::Event::InitApply(_) => Vec::new(),
         watcher::Event::InitDone => {
-            let now: HashMap<_, _> = reader
-                .state()
-                .into_iter()
-                .map(|o| (ObjectRef::from_obj(o.as_ref()), o))
-                .collect();
+            let now: HashMap<_, _> = reader.state().into_iter().map(|o| (ObjectRef::from_obj(o.as_ref()), o)).collect();
             let before = std::mem::replace(known, now);
             let version = |object: &Arc<K>| (object.meta().uid.clone(), object.meta().resource_version.clone());
-            let gone = before
-                .iter()
-                .filter(|(key, _)| !known.contains_key(key))
-                .map(|(_, object)| (object, true));
+            let gone = before.iter().filter(|(key, _)| !known.contains_key(key)).map(|(_, object)| (object, true));
             let other = known
                 .iter()
                 .filter(|(key, object)| before.get(key).is_none_or(|old| version(old) != version(object)))
                 .map(|(_, object)| (object, false));
-            gone.chain(other)
-                .map(|(object, deleted)| Change {
-                    object: object.clone(),
-                    deleted,
-                })
-                .collect()
+            gone.chain(other).map(|(object, deleted)| Change { object: object.clone(), deleted }).collect()
         }
     }
 }
@@ -263,10 +237,8 @@ mod tests {
     }
 
     fn told(changes: &[Change<ConfigMap>]) -> Vec<(String, bool)> {
-        let mut told: Vec<_> = changes
-            .iter()
-            .map(|change| (change.object.metadata.name.clone().unwrap(), change.deleted))
-            .collect();
+        let mut told: Vec<_> =
+            changes.iter().map(|change| (change.object.metadata.name.clone().unwrap(), change.deleted)).collect();
         told.sort();
         told
     }
@@ -277,10 +249,7 @@ mod tests {
         let mut known = HashMap::new();
         let mut list = |objects: &[ConfigMap], known: &mut HashMap<_, _>| {
             let listed = objects.iter().cloned().map(watcher::Event::InitApply);
-            for event in std::iter::once(watcher::Event::Init)
-                .chain(listed)
-                .chain([watcher::Event::InitDone])
-            {
+            for event in std::iter::once(watcher::Event::Init).chain(listed).chain([watcher::Event::InitDone]) {
                 writer.apply_watcher_event(&event);
                 if matches!(event, watcher::Event::InitDone) {
                     return changes(event, &reader, known);
@@ -288,29 +257,18 @@ mod tests {
             }
             Vec::new()
         };
-        let first = list(
-            &[object("same", "1"), object("changed", "1"), object("gone", "1")],
-            &mut known,
-        );
+        let first = list(&[object("same", "1"), object("changed", "1"), object("gone", "1")], &mut known);
         assert_eq!(first.len(), 3);
-        let second = list(
-            &[object("same", "1"), object("changed", "2"), object("new", "3")],
-            &mut known,
-        );
+        let second = list(&[object("same", "1"), object("changed", "2"), object("new", "3")], &mut known);
         let expected = [("changed", false), ("gone", true), ("new", false)].map(|(name, gone)| (name.to_owned(), gone));
         assert_eq!(told(&second), expected);
     }
 
     #[tokio::test]
     async fn only_what_matters_is_passed_on() {
-        let change = |version: &str, deleted| Change {
-            object: Arc::new(object("a", version)),
-            deleted,
-        };
+        let change = |version: &str, deleted| Change { object: Arc::new(object("a", version)), deleted };
         let all = futures::stream::iter([change("1", false), change("2", false), change("2", true)]);
-        let passed: Vec<_> = where_changed(all, |object| object.metadata.name.clone())
-            .collect()
-            .await;
+        let passed: Vec<_> = where_changed(all, |object| object.metadata.name.clone()).collect().await;
         assert_eq!(told(&passed), [("a".to_owned(), false), ("a".to_owned(), true)]);
     }
 }

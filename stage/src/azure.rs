@@ -28,19 +28,14 @@ impl Azure {
     pub async fn start(cluster: &Cluster, config: Config) -> Result<Self, Failure> {
         let control_plane = cluster.control_plane();
         let config = Config {
-            issuers: vec![Issuer {
-                url: control_plane.issuer().to_owned(),
-                jwks: control_plane.jwks()?,
-            }],
+            issuers: vec![Issuer { url: control_plane.issuer().to_owned(), jwks: control_plane.jwks()? }],
             identities: vec![Identity {
                 client_id: OPERATOR_CLIENT_ID.to_owned(),
                 credential: operator_credential(cluster),
             }],
             ..config
         };
-        Ok(Self {
-            emulator: Emulator::start(config).await?,
-        })
+        Ok(Self { emulator: Emulator::start(config).await? })
     }
 
     /// Stops it.

@@ -11,10 +11,7 @@ use crate::{Failure, OPERATOR_ACCOUNT, OPERATOR_NAMESPACE};
 /// The folder of the repository.
 #[must_use]
 pub fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("..")
-        .canonicalize()
-        .unwrap_or_else(|_| PathBuf::from("."))
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap_or_else(|_| PathBuf::from("."))
 }
 
 /// A control plane with the operator's CRDs and RBAC in it.
@@ -32,20 +29,10 @@ impl Cluster {
     /// # Errors
     /// Where a program is missing or does not start, or a manifest is refused.
     pub fn start(folder: Option<PathBuf>) -> Result<Self, Failure> {
-        let options = Options {
-            folder,
-            ..Options::find()?
-        };
-        let cluster = Self {
-            control_plane: control_plane::start(options)?,
-        };
+        let options = Options { folder, ..Options::find()? };
+        let cluster = Self { control_plane: control_plane::start(options)? };
         let manifests = repository();
-        cluster.kubectl(&[
-            "apply",
-            "--server-side",
-            "-f",
-            &manifests.join("crds").display().to_string(),
-        ])?;
+        cluster.kubectl(&["apply", "--server-side", "-f", &manifests.join("crds").display().to_string()])?;
         cluster.kubectl(&["wait", "--for=condition=Established", "--timeout=30s", "crd", "--all"])?;
         // The namespace comes first in the folder's order only by chance, and the account needs it.
         let rbac = manifests.join("config/rbac");
@@ -82,11 +69,7 @@ impl Cluster {
     /// Where kubectl fails.
     pub fn get(&self, kind: &str, namespace: &str, name: &str) -> Result<Option<Value>, Failure> {
         let found = self.kubectl(&["get", kind, "-n", namespace, name, "-o", "json", "--ignore-not-found"])?;
-        Ok(if found.trim().is_empty() {
-            None
-        } else {
-            Some(serde_json::from_str(&found)?)
-        })
+        Ok(if found.trim().is_empty() { None } else { Some(serde_json::from_str(&found)?) })
     }
 
     /// A token of the operator's ServiceAccount: for the API server itself, or for another audience.
@@ -94,9 +77,7 @@ impl Cluster {
     /// # Errors
     /// Where the API server gives none.
     pub fn operator_token(&self, audience: Option<&str>) -> Result<String, Failure> {
-        Ok(self
-            .control_plane
-            .service_account_token(OPERATOR_NAMESPACE, OPERATOR_ACCOUNT, audience)?)
+        Ok(self.control_plane.service_account_token(OPERATOR_NAMESPACE, OPERATOR_ACCOUNT, audience)?)
     }
 }
 

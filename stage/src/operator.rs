@@ -40,23 +40,14 @@ impl Operator {
             fs::write(&file, content)?;
             Ok(file)
         };
-        let kubeconfig = cluster
-            .control_plane()
-            .kubeconfig_yaml("foundry-operator", &cluster.operator_token(None)?);
+        let kubeconfig = cluster.control_plane().kubeconfig_yaml("foundry-operator", &cluster.operator_token(None)?);
         let kubeconfig = place("operator.kubeconfig", &kubeconfig)?;
         let token = place("operator.token", &cluster.operator_token(Some(EXCHANGE_AUDIENCE))?)?;
         let ca = place("arm-ca.pem", azure.ca_pem())?;
         let log = folder.join("operator.log");
         let mut command = Command::new(program);
         command
-            .args([
-                "run",
-                "--azure-cloud",
-                "custom",
-                "--arm-endpoint",
-                azure.endpoint(),
-                "--ca-bundle",
-            ])
+            .args(["run", "--azure-cloud", "custom", "--arm-endpoint", azure.endpoint(), "--ca-bundle"])
             .arg(ca)
             .args(flags)
             .env("KUBECONFIG", kubeconfig)

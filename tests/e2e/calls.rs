@@ -17,9 +17,8 @@ async fn a_project_costs_one_put_its_polls_and_at_most_four_reads() {
     // Time for whatever the operator's own writes to the object might set off.
     tokio::time::sleep(Duration::from_secs(1)).await;
     let calls = scene.calls("", "");
-    let (polls, others): (Vec<_>, Vec<_>) = calls
-        .iter()
-        .partition(|call| call.path.contains("/workspaceOperationsStatus/"));
+    let (polls, others): (Vec<_>, Vec<_>) =
+        calls.iter().partition(|call| call.path.contains("/workspaceOperationsStatus/"));
     let count = |method: &str| others.iter().filter(|call| call.method == method).count();
     assert!(!polls.is_empty());
     assert_eq!(count("PUT"), 1, "{others:#?}");
@@ -29,11 +28,7 @@ async fn a_project_costs_one_put_its_polls_and_at_most_four_reads() {
 
 #[tokio::test]
 async fn a_reconcile_with_nothing_changed_writes_nothing() {
-    let scene = Scene::with(Setting {
-        flags: vec!["--resync", "1s"],
-        ..Setting::default()
-    })
-    .await;
+    let scene = Scene::with(Setting { flags: vec!["--resync", "1s"], ..Setting::default() }).await;
     scene.ready_hub("contoso").await;
     scene.ready_project("churn", "contoso").await;
     scene.apply_secret(&scene.team, "aoai", &[("key", "k-1")]).await;
@@ -49,11 +44,7 @@ async fn a_reconcile_with_nothing_changed_writes_nothing() {
 
     // The reads of three resyncs prove that reconciles took place.
     let reads = |path: &str| scene.calls("GET", path).len();
-    scene
-        .eventually("read again three times", || {
-            reads("/connections/aoai") >= 3 && reads("/datastores") >= 3
-        })
-        .await;
+    scene.eventually("read again three times", || reads("/connections/aoai") >= 3 && reads("/datastores") >= 3).await;
     assert_eq!(scene.writes().len(), 0, "{:#?}", scene.writes());
     let after = writes_to_kubernetes(&scene);
     assert_eq!(after.len(), before, "{:#?}", &after[before..]);
@@ -66,9 +57,8 @@ fn writes_to_kubernetes(scene: &Scene) -> Vec<control_plane::AuditEvent> {
         event.user == user && [&scene.platform, &scene.team].contains(&&event.namespace)
     };
     let events = cluster().control_plane().audit_events().unwrap();
-    let writes = events
-        .into_iter()
-        .filter(|event| ours(event) && !["get", "list", "watch"].contains(&event.verb.as_str()));
+    let writes =
+        events.into_iter().filter(|event| ours(event) && !["get", "list", "watch"].contains(&event.verb.as_str()));
     let writes: Vec<_> = writes.collect();
     assert!(!writes.is_empty(), "the audit log does not show the operator at all");
     writes

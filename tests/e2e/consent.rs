@@ -38,9 +38,7 @@ async fn a_hub_that_allows_only_its_own_namespace_serves_it() {
     let scene = Scene::new().await;
     scene.ready_hub("contoso").await;
     allow(&scene, json!({"from": "Same", "selector": null})).await;
-    scene
-        .apply::<FoundryProject>(&scene.platform, "own", json!({"hubRef": {"name": "contoso"}}))
-        .await;
+    scene.apply::<FoundryProject>(&scene.platform, "own", json!({"hubRef": {"name": "contoso"}})).await;
     scene.until_ready::<FoundryProject>(&scene.platform, "own").await;
 }
 
@@ -59,14 +57,7 @@ async fn the_labels_of_the_namespace_are_watched() {
 async fn a_project_whose_consent_is_withdrawn_stays_in_azure_and_is_no_longer_written() {
     let scene = Scene::new().await;
     scene.ready_hub("contoso").await;
-    let id = scene
-        .ready_project("churn", "contoso")
-        .await
-        .status
-        .unwrap()
-        .engine
-        .resource_id
-        .unwrap();
+    let id = scene.ready_project("churn", "contoso").await.status.unwrap().engine.resource_id.unwrap();
     let spec =
         json!({"projectRef": {"name": "churn"}, "category": "AIServices", "target": "https://a", "authType": "AAD"});
     scene.apply::<FoundryConnection>(&scene.team, "own", spec).await;
@@ -75,33 +66,20 @@ async fn a_project_whose_consent_is_withdrawn_stays_in_azure_and_is_no_longer_wr
     scene.label_namespace(&scene.team, "foundry", None).await;
     let project = scene.until(&scene.team, "churn", "refused", refused).await;
     let status = project.status.unwrap();
-    assert!(
-        status.engine.conditions[0].message.contains("stays in Azure"),
-        "{:?}",
-        status.engine.conditions
-    );
+    assert!(status.engine.conditions[0].message.contains("stays in Azure"), "{:?}", status.engine.conditions);
     assert!(status.workspace_id.is_some() && !status.containers.is_empty());
 
     scene.azure.clear_journal();
-    scene
-        .change::<FoundryProject>(&scene.team, "churn", json!({"friendlyName": "Changed"}))
-        .await;
+    scene.change::<FoundryProject>(&scene.team, "churn", json!({"friendlyName": "Changed"})).await;
     let seen = |project: &FoundryProject| {
         refused(project) && project.engine().observed_generation == project.metadata.generation
     };
     scene.until(&scene.team, "churn", "seen and refused", seen).await;
-    scene
-        .change::<FoundryConnection>(&scene.team, "own", json!({"target": "https://changed"}))
-        .await;
+    scene.change::<FoundryConnection>(&scene.team, "own", json!({"target": "https://changed"})).await;
     let held_up = |own: &FoundryConnection| says(own, ConditionType::ReferencesResolved, "False", "ProjectNotReady");
-    scene
-        .until(&scene.team, "own", "held up with its project", held_up)
-        .await;
+    scene.until(&scene.team, "own", "held up with its project", held_up).await;
     assert_eq!(scene.writes().len(), 0, "{:#?}", scene.writes());
-    assert_eq!(
-        scene.azure.resource(&id).unwrap()["properties"]["friendlyName"],
-        "Churn"
-    );
+    assert_eq!(scene.azure.resource(&id).unwrap()["properties"]["friendlyName"], "Churn");
 
     // What is no longer allowed can still be taken away.
     scene.delete::<FoundryConnection>(&scene.team, "own").await;

@@ -6,10 +6,7 @@ use serde_json::json;
 use crate::harness::{Scene, Setting, from_secret};
 
 fn soon() -> Setting {
-    Setting {
-        flags: vec!["--resync", "2s"],
-        ..Setting::default()
-    }
+    Setting { flags: vec!["--resync", "2s"], ..Setting::default() }
 }
 
 #[tokio::test]
@@ -30,14 +27,9 @@ async fn what_somebody_changed_is_put_right_and_what_is_theirs_stays() {
     assert_eq!(scene.azure.resource(&id).unwrap()["tags"]["their-own"], "x");
     scene.until_ready::<FoundryProject>(&scene.team, "churn").await;
     let told = scene.events(&scene.team, "churn").await;
-    let corrected = told
-        .iter()
-        .find(|event| event.starts_with("DriftCorrected:"))
-        .unwrap_or_else(|| panic!("{told:?}"));
-    assert!(
-        corrected.contains("tags.team") && corrected.contains("friendlyName"),
-        "{corrected}"
-    );
+    let corrected =
+        told.iter().find(|event| event.starts_with("DriftCorrected:")).unwrap_or_else(|| panic!("{told:?}"));
+    assert!(corrected.contains("tags.team") && corrected.contains("friendlyName"), "{corrected}");
 }
 
 #[tokio::test]
@@ -47,17 +39,8 @@ async fn a_lost_owner_mark_is_put_back() {
     let id = hub.status.unwrap().engine.resource_id.unwrap();
     let mark = |scene: &Scene| scene.azure.resource(&id).unwrap()["tags"]["foundryoperator.dev.owner"].clone();
     let before = mark(&scene);
-    assert!(
-        before
-            .as_str()
-            .unwrap()
-            .ends_with(&format!("/{}/contoso", scene.platform)),
-        "{before}"
-    );
-    scene
-        .azure
-        .patch_resource(&id, &json!({"tags": {"foundryoperator.dev.owner": null}}))
-        .unwrap();
+    assert!(before.as_str().unwrap().ends_with(&format!("/{}/contoso", scene.platform)), "{before}");
+    scene.azure.patch_resource(&id, &json!({"tags": {"foundryoperator.dev.owner": null}})).unwrap();
     scene.eventually("marked again", || mark(&scene) == before).await;
 }
 
@@ -77,16 +60,11 @@ async fn a_changed_connection_is_put_right_with_its_key() {
     scene.azure.patch_resource(&id, &drift).unwrap();
 
     scene
-        .eventually("put right", || {
-            scene.azure.resource(&id).unwrap()["properties"]["target"] == "https://ours"
-        })
+        .eventually("put right", || scene.azure.resource(&id).unwrap()["properties"]["target"] == "https://ours")
         .await;
     let properties = scene.azure.resource(&id).unwrap()["properties"].clone();
     assert_eq!(properties["metadata"]["theirs"], "kept");
-    assert!(
-        properties["metadata"]["DeploymentApiVersion"].is_string(),
-        "{properties}"
-    );
+    assert!(properties["metadata"]["DeploymentApiVersion"].is_string(), "{properties}");
     assert_eq!(scene.azure.connection_credentials(&id), Some(json!({"key": "k-1"})));
 }
 
@@ -97,14 +75,9 @@ async fn what_somebody_deleted_is_made_again() {
     let (id, before) = (hub.engine.resource_id.unwrap(), hub.workspace_id.unwrap());
     scene.azure.remove_resource(&id).unwrap();
     let new = |hub: &FoundryHub| {
-        hub.status
-            .as_ref()
-            .and_then(|status| status.workspace_id.as_ref())
-            .is_some_and(|id| *id != before)
+        hub.status.as_ref().and_then(|status| status.workspace_id.as_ref()).is_some_and(|id| *id != before)
     };
-    scene
-        .until(&scene.platform, "contoso", "there with a new workspace id", new)
-        .await;
+    scene.until(&scene.platform, "contoso", "there with a new workspace id", new).await;
     scene.until_ready::<FoundryHub>(&scene.platform, "contoso").await;
     let told = scene.events(&scene.platform, "contoso").await;
     assert!(told.iter().any(|event| event.starts_with("Recreating:")), "{told:?}");

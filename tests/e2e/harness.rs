@@ -41,9 +41,7 @@ pub fn cluster() -> &'static Cluster {
 /// A client with an administrator's rights.
 pub async fn admin() -> Client {
     let kubeconfig = Kubeconfig::read_from(cluster().control_plane().admin_kubeconfig()).unwrap();
-    let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
-        .await
-        .unwrap();
+    let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
     Client::try_from(config).unwrap()
 }
 
@@ -51,17 +49,9 @@ pub async fn admin() -> Client {
 pub async fn new_namespace(client: &Client, labels: &[(&str, &str)]) -> String {
     let mut namespace = Namespace::default();
     namespace.metadata.generate_name = Some("e2e-".to_owned());
-    namespace.metadata.labels = Some(
-        labels
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-            .collect(),
-    );
-    Api::all(client.clone())
-        .create(&PostParams::default(), &namespace)
-        .await
-        .unwrap()
-        .name_any()
+    namespace.metadata.labels =
+        Some(labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect());
+    Api::all(client.clone()).create(&PostParams::default(), &namespace).await.unwrap().name_any()
 }
 
 /// An object that the operator drives.
@@ -107,9 +97,7 @@ pub fn is_ready<K: Driven>(object: &K) -> bool {
 /// The status and reason of a condition.
 pub fn condition<K: Driven>(object: &K, type_: ConditionType) -> (String, String) {
     let engine = object.engine();
-    find(&engine.conditions, type_)
-        .map(|c| (c.status.clone(), c.reason.clone()))
-        .unwrap_or_default()
+    find(&engine.conditions, type_).map(|c| (c.status.clone(), c.reason.clone())).unwrap_or_default()
 }
 
 /// Whether a condition has a status and reason.
@@ -149,43 +137,18 @@ impl Scene {
         let client = admin().await;
         let platform = new_namespace(&client, &[]).await;
         let team = new_namespace(&client, &[("foundry", "allowed")]).await;
-        let azure = Azure::start(cluster, setting.azure.unwrap_or_else(quick_azure))
-            .await
-            .unwrap();
+        let azure = Azure::start(cluster, setting.azure.unwrap_or_else(quick_azure)).await.unwrap();
         let namespaces = format!("{platform},{team}");
-        let usual = [
-            "--log-level",
-            "trace",
-            "--poll-interval",
-            "100ms",
-            "--watch-namespaces",
-            &namespaces,
-        ];
-        let flags = usual
-            .iter()
-            .chain(&setting.flags)
-            .map(|flag| (*flag).to_owned())
-            .collect();
-        let mut scene = Self {
-            client,
-            azure,
-            platform,
-            team,
-            operator: None,
-            folder: TempDir::new().unwrap(),
-            flags,
-        };
+        let usual = ["--log-level", "trace", "--poll-interval", "100ms", "--watch-namespaces", &namespaces];
+        let flags = usual.iter().chain(&setting.flags).map(|flag| (*flag).to_owned()).collect();
+        let mut scene = Self { client, azure, platform, team, operator: None, folder: TempDir::new().unwrap(), flags };
         scene.start_operator();
         scene
     }
 
     pub fn start_operator(&mut self) {
         let program = PathBuf::from(env!("CARGO_BIN_EXE_foundry-operator"));
-        let settings = Settings {
-            program,
-            folder: self.folder.path().to_owned(),
-            flags: self.flags.clone(),
-        };
+        let settings = Settings { program, folder: self.folder.path().to_owned(), flags: self.flags.clone() };
         self.operator = Some(Operator::start(cluster(), &self.azure, &settings).unwrap());
     }
 
@@ -195,11 +158,7 @@ impl Scene {
     }
 
     pub fn stop_operator(&mut self) {
-        self.operator
-            .take()
-            .unwrap()
-            .terminate(Duration::from_secs(15))
-            .unwrap();
+        self.operator.take().unwrap().terminate(Duration::from_secs(15)).unwrap();
     }
 
     pub fn log(&self) -> String {
@@ -216,26 +175,17 @@ impl Scene {
             "apiVersion": K::api_version(&()), "kind": K::kind(&()),
             "metadata": {"namespace": namespace, "name": name}, "spec": spec,
         });
-        self.api(namespace)
-            .patch(name, &PatchParams::apply("e2e").force(), &Patch::Apply(&object))
-            .await
-            .unwrap()
+        self.api(namespace).patch(name, &PatchParams::apply("e2e").force(), &Patch::Apply(&object)).await.unwrap()
     }
 
     /// Changes part of a spec.
     pub async fn change<K: Driven>(&self, namespace: &str, name: &str, spec: Value) -> K {
         let patch = Patch::Merge(json!({"spec": spec}));
-        self.api(namespace)
-            .patch(name, &PatchParams::default(), &patch)
-            .await
-            .unwrap()
+        self.api(namespace).patch(name, &PatchParams::default(), &patch).await.unwrap()
     }
 
     pub async fn delete<K: Driven>(&self, namespace: &str, name: &str) {
-        self.api::<K>(namespace)
-            .delete(name, &DeleteParams::default())
-            .await
-            .unwrap();
+        self.api::<K>(namespace).delete(name, &DeleteParams::default()).await.unwrap();
     }
 
     /// Waits until the object is so.
@@ -271,10 +221,7 @@ impl Scene {
         let wait = await_condition(api.clone(), name, |object: Option<&K>| object.is_none());
         if tokio::time::timeout(PATIENCE, wait).await.is_err() {
             let object = serde_json::to_string_pretty(&api.get_opt(name).await.unwrap()).unwrap();
-            panic!(
-                "{namespace}/{name} is not gone within {PATIENCE:?}: {object}\nthe log ends:\n{}",
-                self.tail()
-            );
+            panic!("{namespace}/{name} is not gone within {PATIENCE:?}: {object}\nthe log ends:\n{}", self.tail());
         }
     }
 
@@ -286,11 +233,7 @@ impl Scene {
             }
         };
         let in_time = tokio::time::timeout(PATIENCE, wait).await.is_ok();
-        assert!(
-            in_time,
-            "not {what} within {PATIENCE:?}; the log ends:\n{}",
-            self.tail()
-        );
+        assert!(in_time, "not {what} within {PATIENCE:?}; the log ends:\n{}", self.tail());
     }
 
     /// A hub that allows projects of namespaces with the label `foundry: allowed`.
@@ -322,16 +265,11 @@ impl Scene {
     }
 
     pub async fn apply_secret(&self, namespace: &str, name: &str, data: &[(&str, &str)]) {
-        let data: Value = data
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), json!(value)))
-            .collect::<serde_json::Map<_, _>>()
-            .into();
+        let data: Value =
+            data.iter().map(|(key, value)| ((*key).to_owned(), json!(value))).collect::<serde_json::Map<_, _>>().into();
         let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": data});
         let api: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
-        api.patch(name, &PatchParams::apply("e2e").force(), &Patch::Apply(&secret))
-            .await
-            .unwrap();
+        api.patch(name, &PatchParams::apply("e2e").force(), &Patch::Apply(&secret)).await.unwrap();
     }
 
     pub async fn delete_secret(&self, namespace: &str, name: &str) {
@@ -341,22 +279,13 @@ impl Scene {
 
     pub async fn annotate<K: Driven>(&self, namespace: &str, name: &str, annotation: &str, value: &str) {
         let patch = Patch::Merge(json!({"metadata": {"annotations": {annotation: value}}}));
-        self.api::<K>(namespace)
-            .patch(name, &PatchParams::default(), &patch)
-            .await
-            .unwrap();
+        self.api::<K>(namespace).patch(name, &PatchParams::default(), &patch).await.unwrap();
     }
 
     /// What the operator signs in to Kubernetes with.
     pub fn operator_token(&self) -> String {
         let kubeconfig = Kubeconfig::read_from(self.folder.path().join("operator.kubeconfig")).unwrap();
-        let token = kubeconfig.auth_infos[0]
-            .auth_info
-            .as_ref()
-            .unwrap()
-            .token
-            .clone()
-            .unwrap();
+        let token = kubeconfig.auth_infos[0].auth_info.as_ref().unwrap().token.clone().unwrap();
         secrecy::ExposeSecret::expose_secret(&token).to_owned()
     }
 
@@ -370,35 +299,20 @@ impl Scene {
     pub async fn events(&self, namespace: &str, name: &str) -> Vec<String> {
         let api: Api<Event> = Api::namespaced(self.client.clone(), namespace);
         let events = api.list(&ListParams::default()).await.unwrap();
-        let about = events
-            .into_iter()
-            .filter(|event| event.regarding.as_ref().and_then(|r| r.name.as_deref()) == Some(name));
-        about
-            .map(|event| {
-                format!(
-                    "{}: {}",
-                    event.reason.unwrap_or_default(),
-                    event.note.unwrap_or_default()
-                )
-            })
-            .collect()
+        let about =
+            events.into_iter().filter(|event| event.regarding.as_ref().and_then(|r| r.name.as_deref()) == Some(name));
+        about.map(|event| format!("{}: {}", event.reason.unwrap_or_default(), event.note.unwrap_or_default())).collect()
     }
 
     /// Calls to ARM whose path contains `path`, without sign-in.
     pub fn calls(&self, method: &str, path: &str) -> Vec<JournalEntry> {
         let calls = self.azure.journal_matching(method, path);
-        calls
-            .into_iter()
-            .filter(|call| !call.path.ends_with("/token"))
-            .collect()
+        calls.into_iter().filter(|call| !call.path.ends_with("/token")).collect()
     }
 
     /// Calls to ARM that write.
     pub fn writes(&self) -> Vec<JournalEntry> {
-        ["PUT", "PATCH", "POST", "DELETE"]
-            .iter()
-            .flat_map(|method| self.calls(method, ""))
-            .collect()
+        ["PUT", "PATCH", "POST", "DELETE"].iter().flat_map(|method| self.calls(method, "")).collect()
     }
 
     fn tail(&self) -> String {
@@ -410,15 +324,8 @@ impl Scene {
 
 /// An Azure that does everything quickly and refuses nobody for calling often.
 pub fn quick_azure() -> Config {
-    let settings = AzureSettings {
-        timings: Timings::all(AZURE_TAKES),
-        ..AzureSettings::default()
-    };
-    Config {
-        settings,
-        limits: Limits::generous(),
-        ..Config::default()
-    }
+    let settings = AzureSettings { timings: Timings::all(AZURE_TAKES), ..AzureSettings::default() };
+    Config { settings, limits: Limits::generous(), ..Config::default() }
 }
 
 /// The least that a hub needs, and consent to namespaces with the label `foundry: allowed`.

@@ -20,9 +20,7 @@ async fn everything_applied_at_once_becomes_ready() {
     scene.apply_project("churn", "contoso").await;
     let shared =
         json!({"hubRef": {"name": "contoso"}, "category": "CognitiveSearch", "target": "https://s", "authType": "AAD"});
-    scene
-        .apply::<FoundryConnection>(&scene.platform, "search", shared)
-        .await;
+    scene.apply::<FoundryConnection>(&scene.platform, "search", shared).await;
     scene.apply_hub("contoso").await;
 
     let hub: FoundryHub = scene.until_ready(&scene.platform, "contoso").await;
@@ -34,11 +32,7 @@ async fn everything_applied_at_once_becomes_ready() {
     let (hub, project) = (hub.status.unwrap(), project.status.unwrap());
     for (resource_id, workspace_id, principal_id) in [
         (&hub.engine.resource_id, &hub.workspace_id, &hub.principal_id),
-        (
-            &project.engine.resource_id,
-            &project.workspace_id,
-            &project.principal_id,
-        ),
+        (&project.engine.resource_id, &project.workspace_id, &project.principal_id),
     ] {
         let workspace = in_azure(resource_id);
         assert_eq!(workspace_id.as_deref(), workspace["properties"]["workspaceId"].as_str());
@@ -48,23 +42,10 @@ async fn everything_applied_at_once_becomes_ready() {
         in_azure(&project.engine.resource_id)["properties"]["hubResourceId"].as_str(),
         hub.engine.resource_id.as_deref()
     );
-    assert!(
-        project
-            .storage_account
-            .unwrap()
-            .ends_with(&format!("st{}", scene.unique("contoso").replace('-', "")))
-    );
+    assert!(project.storage_account.unwrap().ends_with(&format!("st{}", scene.unique("contoso").replace('-', ""))));
     let own_id = own.status.unwrap().engine.resource_id.unwrap();
     assert!(own_id.starts_with(&project.engine.resource_id.unwrap()), "{own_id}");
-    assert!(
-        shared
-            .status
-            .unwrap()
-            .engine
-            .resource_id
-            .unwrap()
-            .starts_with(&hub.engine.resource_id.unwrap())
-    );
+    assert!(shared.status.unwrap().engine.resource_id.unwrap().starts_with(&hub.engine.resource_id.unwrap()));
     assert_eq!(scene.azure.connection_credentials(&own_id), Some(json!({"key": "k-1"})));
 }
 
@@ -88,21 +69,13 @@ async fn containers_are_those_of_the_datastores_whatever_their_names() {
             .filter(|datastore| datastore["id"].as_str().unwrap().to_lowercase().starts_with(&prefix))
             .map(|datastore| {
                 let properties = &datastore["properties"];
-                let name = properties["containerName"]
-                    .as_str()
-                    .or_else(|| properties["fileShareName"].as_str());
+                let name = properties["containerName"].as_str().or_else(|| properties["fileShareName"].as_str());
                 (datastore["name"].as_str().unwrap().to_owned(), name.unwrap().to_owned())
             })
             .collect();
         expected.sort();
         assert_eq!(expected.len(), 4, "{project}");
-        assert!(
-            status
-                .containers
-                .iter()
-                .all(|container| container.source == ContainerSource::Datastore),
-            "{project}"
-        );
+        assert!(status.containers.iter().all(|container| container.source == ContainerSource::Datastore), "{project}");
         let published: Vec<_> = status.containers.into_iter().map(|c| (c.datastore, c.name)).collect();
         assert_eq!(published, expected, "{project}");
     }
@@ -115,11 +88,7 @@ async fn containers_that_no_datastore_names_are_derived() {
     scene.ready_hub("contoso").await;
     let status = scene.ready_project("churn", "contoso").await.status.unwrap();
     let id = status.workspace_id.unwrap();
-    let names: Vec<_> = status
-        .containers
-        .iter()
-        .map(|container| (container.name.clone(), container.source))
-        .collect();
+    let names: Vec<_> = status.containers.iter().map(|container| (container.name.clone(), container.source)).collect();
     let expected =
         ["azureml", "blobstore", "file", "code"].map(|end| (format!("{id}-{end}"), ContainerSource::Derived));
     assert_eq!(names, expected);
@@ -135,10 +104,7 @@ async fn a_changed_spec_reaches_azure_and_what_left_it_is_taken_away() {
     assert!(!is_ready(&hub));
     let hub: FoundryHub = scene.until_ready(&scene.platform, "contoso").await;
     let id = hub.status.unwrap().engine.resource_id.unwrap();
-    scene
-        .azure
-        .patch_resource(&id, &json!({"tags": {"theirs": "kept"}}))
-        .unwrap();
+    scene.azure.patch_resource(&id, &json!({"tags": {"theirs": "kept"}})).unwrap();
 
     let change = json!({"friendlyName": "Contoso", "description": null, "tags": {"cost-center": "2", "stage": null}});
     scene.change::<FoundryHub>(&scene.platform, "contoso", change).await;
@@ -146,23 +112,13 @@ async fn a_changed_spec_reaches_azure_and_what_left_it_is_taken_away() {
 
     let workspace = scene.azure.resource(&id).unwrap();
     assert_eq!(workspace["properties"]["friendlyName"], "Contoso");
-    assert!(
-        workspace["properties"]["description"]
-            .as_str()
-            .unwrap_or_default()
-            .is_empty(),
-        "{workspace}"
-    );
+    assert!(workspace["properties"]["description"].as_str().unwrap_or_default().is_empty(), "{workspace}");
     assert_eq!(workspace["tags"]["cost-center"], "2");
     assert_eq!(workspace["tags"]["theirs"], "kept");
     assert!(workspace["tags"].get("stage").is_none(), "{workspace}");
     let told = scene.events(&scene.platform, "contoso").await;
     assert!(told.iter().any(|event| event.starts_with("Created:")), "{told:?}");
-    assert!(
-        told.iter()
-            .any(|event| event.starts_with("Updated:") && event.contains("friendlyName")),
-        "{told:?}"
-    );
+    assert!(told.iter().any(|event| event.starts_with("Updated:") && event.contains("friendlyName")), "{told:?}");
 }
 
 #[tokio::test]
@@ -172,17 +128,11 @@ async fn everything_deleted_at_once_leaves_nothing() {
     scene.ready_project("churn", "contoso").await;
     let spec = |parent: serde_json::Value| {
         let mut spec = json!({"category": "AIServices", "target": "https://a", "authType": "AAD"});
-        spec.as_object_mut()
-            .unwrap()
-            .extend(parent.as_object().unwrap().clone());
+        spec.as_object_mut().unwrap().extend(parent.as_object().unwrap().clone());
         spec
     };
-    scene
-        .apply::<FoundryConnection>(&scene.team, "own", spec(json!({"projectRef": {"name": "churn"}})))
-        .await;
-    scene
-        .apply::<FoundryConnection>(&scene.platform, "shared", spec(json!({"hubRef": {"name": "contoso"}})))
-        .await;
+    scene.apply::<FoundryConnection>(&scene.team, "own", spec(json!({"projectRef": {"name": "churn"}}))).await;
+    scene.apply::<FoundryConnection>(&scene.platform, "shared", spec(json!({"hubRef": {"name": "contoso"}}))).await;
     scene.until_ready::<FoundryConnection>(&scene.team, "own").await;
     scene.until_ready::<FoundryConnection>(&scene.platform, "shared").await;
 
@@ -205,9 +155,7 @@ async fn a_hub_with_projects_waits_for_them_and_names_them() {
     scene.ready_project("churn", "contoso").await;
     scene.delete::<FoundryHub>(&scene.platform, "contoso").await;
     let waits = |hub: &FoundryHub| says(hub, ConditionType::Ready, "False", "HubHasProjects");
-    let hub = scene
-        .until(&scene.platform, "contoso", "waiting for its projects", waits)
-        .await;
+    let hub = scene.until(&scene.platform, "contoso", "waiting for its projects", waits).await;
     let message = &hub.status.unwrap().engine.conditions[0].message;
     assert!(message.contains(&format!("{}/churn", scene.team)), "{message}");
     assert_eq!(scene.calls("DELETE", "/workspaces/").len(), 0);
@@ -220,10 +168,7 @@ async fn a_hub_with_projects_waits_for_them_and_names_them() {
 async fn deleting_what_is_gone_from_azure_already_succeeds() {
     let scene = Scene::new().await;
     let hub = scene.ready_hub("contoso").await;
-    scene
-        .azure
-        .remove_resource(&hub.status.unwrap().engine.resource_id.unwrap())
-        .unwrap();
+    scene.azure.remove_resource(&hub.status.unwrap().engine.resource_id.unwrap()).unwrap();
     scene.delete::<FoundryHub>(&scene.platform, "contoso").await;
     scene.until_gone::<FoundryHub>(&scene.platform, "contoso").await;
 }

@@ -66,10 +66,7 @@ async fn what_exists_is_adopted_where_the_owner_says_so_and_keeps_what_the_spec_
 #[tokio::test]
 async fn what_belongs_to_another_object_is_a_conflict_that_names_the_owner() {
     let scene = Scene::new().await;
-    let id = put_hub(
-        &scene,
-        &json!({"foundryoperator.dev.owner": "other-cluster/platform/contoso"}),
-    );
+    let id = put_hub(&scene, &json!({"foundryoperator.dev.owner": "other-cluster/platform/contoso"}));
     let before = scene.azure.resource(&id);
     let mut spec = hub_spec(&scene.unique("contoso"));
     spec["adoptionPolicy"] = json!("Adopt");
@@ -86,14 +83,7 @@ async fn what_belongs_to_another_object_is_a_conflict_that_names_the_owner() {
 #[tokio::test]
 async fn a_project_of_another_namespace_adopts_only_where_the_hubs_owner_allows_it() {
     let scene = Scene::new().await;
-    let hub = scene
-        .ready_hub("contoso")
-        .await
-        .status
-        .unwrap()
-        .engine
-        .resource_id
-        .unwrap();
+    let hub = scene.ready_hub("contoso").await.status.unwrap().engine.resource_id.unwrap();
     let id = workspace_id(&scene, "taken");
     let workspace = json!({
         "kind": "Project", "location": "westeurope", "identity": {"type": "SystemAssigned"}, "properties": {"hubResourceId": hub},

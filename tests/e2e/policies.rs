@@ -9,17 +9,8 @@ use crate::harness::{Scene, hub_spec, says};
 #[tokio::test]
 async fn an_orphaned_hub_stays_in_azure() {
     let scene = Scene::new().await;
-    let id = scene
-        .ready_hub("contoso")
-        .await
-        .status
-        .unwrap()
-        .engine
-        .resource_id
-        .unwrap();
-    scene
-        .change::<FoundryHub>(&scene.platform, "contoso", json!({"deletionPolicy": "Orphan"}))
-        .await;
+    let id = scene.ready_hub("contoso").await.status.unwrap().engine.resource_id.unwrap();
+    scene.change::<FoundryHub>(&scene.platform, "contoso", json!({"deletionPolicy": "Orphan"})).await;
     scene.delete::<FoundryHub>(&scene.platform, "contoso").await;
     scene.until_gone::<FoundryHub>(&scene.platform, "contoso").await;
     assert!(scene.azure.resource(&id).is_some());
@@ -34,23 +25,14 @@ async fn orphan_releases_a_hub_that_waits_for_its_projects() {
     scene.delete::<FoundryHub>(&scene.platform, "contoso").await;
     let waits = |hub: &FoundryHub| says(hub, ConditionType::Ready, "False", "HubHasProjects");
     scene.until(&scene.platform, "contoso", "waiting", waits).await;
-    scene
-        .change::<FoundryHub>(&scene.platform, "contoso", json!({"deletionPolicy": "Orphan"}))
-        .await;
+    scene.change::<FoundryHub>(&scene.platform, "contoso", json!({"deletionPolicy": "Orphan"})).await;
     scene.until_gone::<FoundryHub>(&scene.platform, "contoso").await;
 }
 
 #[tokio::test]
 async fn what_is_only_observed_is_published_and_never_written() {
     let scene = Scene::new().await;
-    let id = scene
-        .ready_hub("contoso")
-        .await
-        .status
-        .unwrap()
-        .engine
-        .resource_id
-        .unwrap();
+    let id = scene.ready_hub("contoso").await.status.unwrap().engine.resource_id.unwrap();
     scene.azure.clear_journal();
     let mut spec = hub_spec(&scene.unique("contoso"));
     spec["managementPolicy"] = json!("Observe");
@@ -79,26 +61,14 @@ async fn what_is_only_observed_and_not_there_says_so() {
 #[tokio::test]
 async fn a_paused_hub_is_left_alone_until_it_is_managed_again() {
     let scene = Scene::new().await;
-    let id = scene
-        .ready_hub("contoso")
-        .await
-        .status
-        .unwrap()
-        .engine
-        .resource_id
-        .unwrap();
+    let id = scene.ready_hub("contoso").await.status.unwrap().engine.resource_id.unwrap();
     scene.azure.clear_journal();
     let change = json!({"managementPolicy": "Pause", "friendlyName": "Changed"});
     scene.change::<FoundryHub>(&scene.platform, "contoso", change).await;
     let paused = |hub: &FoundryHub| says(hub, ConditionType::Synced, "Unknown", "Paused");
     scene.until(&scene.platform, "contoso", "paused", paused).await;
     assert_eq!(scene.calls("", "/workspaces/").len(), 0);
-    scene
-        .change::<FoundryHub>(&scene.platform, "contoso", json!({"managementPolicy": "Manage"}))
-        .await;
+    scene.change::<FoundryHub>(&scene.platform, "contoso", json!({"managementPolicy": "Manage"})).await;
     scene.until_ready::<FoundryHub>(&scene.platform, "contoso").await;
-    assert_eq!(
-        scene.azure.resource(&id).unwrap()["properties"]["friendlyName"],
-        "Changed"
-    );
+    assert_eq!(scene.azure.resource(&id).unwrap()["properties"]["friendlyName"], "Changed");
 }

@@ -12,11 +12,7 @@ async fn an_operator_killed_while_a_hub_is_made_goes_on_where_it_was() {
     let mut scene = Scene::new().await;
     scene.azure.set_timings(Timings::all(Duration::from_secs(4)));
     scene.apply_hub("contoso").await;
-    let running = |hub: &FoundryHub| {
-        hub.status
-            .as_ref()
-            .is_some_and(|status| status.engine.operation.is_some())
-    };
+    let running = |hub: &FoundryHub| hub.status.as_ref().is_some_and(|status| status.engine.operation.is_some());
     scene.until(&scene.platform, "contoso", "being made", running).await;
     scene.kill_operator();
     scene.start_operator();
@@ -29,9 +25,7 @@ async fn an_operator_killed_before_it_could_remember_the_operation_does_not_make
     let mut scene = Scene::new().await;
     scene.azure.set_timings(Timings::all(Duration::from_secs(4)));
     scene.apply_hub("contoso").await;
-    scene
-        .eventually("asked of Azure", || !scene.calls("PUT", "/workspaces/").is_empty())
-        .await;
+    scene.eventually("asked of Azure", || !scene.calls("PUT", "/workspaces/").is_empty()).await;
     scene.kill_operator();
     scene.start_operator();
     scene.until_ready::<FoundryHub>(&scene.platform, "contoso").await;
@@ -45,9 +39,7 @@ async fn an_operator_killed_while_a_project_is_deleted_finishes_the_deletion() {
     scene.ready_project("churn", "contoso").await;
     scene.azure.set_timings(Timings::all(Duration::from_secs(3)));
     scene.delete::<FoundryProject>(&scene.team, "churn").await;
-    scene
-        .eventually("asked of Azure", || !scene.calls("DELETE", "/workspaces/").is_empty())
-        .await;
+    scene.eventually("asked of Azure", || !scene.calls("DELETE", "/workspaces/").is_empty()).await;
     scene.kill_operator();
     scene.start_operator();
     scene.until_gone::<FoundryProject>(&scene.team, "churn").await;

@@ -22,9 +22,7 @@ fn files(folder: &str) -> Vec<PathBuf> {
 /// The objects of a file.
 fn objects(file: &PathBuf) -> Vec<Value> {
     let text = std::fs::read_to_string(file).unwrap();
-    serde_yaml_ng::Deserializer::from_str(&text)
-        .map(|document| Value::deserialize(document).unwrap())
-        .collect()
+    serde_yaml_ng::Deserializer::from_str(&text).map(|document| Value::deserialize(document).unwrap()).collect()
 }
 
 fn sample(kind: &str, file: &str) -> Vec<Value> {
@@ -36,11 +34,7 @@ fn sample(kind: &str, file: &str) -> Vec<Value> {
 fn every_sample_is_accepted() {
     let files: Vec<PathBuf> = FOLDERS.iter().flat_map(|folder| files(folder)).collect();
     // A dry run makes no namespace, and what is in a namespace needs it.
-    for namespace in files
-        .iter()
-        .flat_map(objects)
-        .filter(|object| object["kind"] == "Namespace")
-    {
+    for namespace in files.iter().flat_map(objects).filter(|object| object["kind"] == "Namespace") {
         cluster().apply(&namespace.to_string()).unwrap();
     }
     for file in files {
@@ -79,12 +73,7 @@ fn the_samples_of_connections_show_every_field_and_every_auth_type() {
     }
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let shown: BTreeSet<String> = samples.iter().map(|sample| text(&sample["spec"]["authType"])).collect();
-    let known: BTreeSet<String> = schema["authType"]["enum"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(text)
-        .collect();
+    let known: BTreeSet<String> = schema["authType"]["enum"].as_array().unwrap().iter().map(text).collect();
     assert_eq!(shown, known);
 }
 
@@ -103,10 +92,7 @@ fn the_samples_of_connections_have_their_secrets_beside_them() {
         let mut references = Vec::new();
         secret_references(&connection["spec"], &mut references);
         for reference in references {
-            assert!(
-                has(&connection["metadata"]["namespace"], &reference),
-                "no Secret for {reference}"
-            );
+            assert!(has(&connection["metadata"]["namespace"], &reference), "no Secret for {reference}");
         }
     }
 }

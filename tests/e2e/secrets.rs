@@ -15,18 +15,14 @@ async fn connect(scene: &Scene, name: &str, auth_type: &str, credentials: Value)
 }
 
 fn arrived(scene: &Scene, connection: &FoundryConnection) -> Option<Value> {
-    scene
-        .azure
-        .connection_credentials(&connection.engine().resource_id.unwrap())
+    scene.azure.connection_credentials(&connection.engine().resource_id.unwrap())
 }
 
 #[tokio::test]
 async fn the_credentials_of_each_auth_type_arrive_as_azure_wants_them() {
     let scene = Scene::new().await;
     scene.ready_hub("contoso").await;
-    scene
-        .apply_secret(&scene.platform, "s", &[("a", "secret-a"), ("b", "secret-b")])
-        .await;
+    scene.apply_secret(&scene.platform, "s", &[("a", "secret-a"), ("b", "secret-b")]).await;
     let (a, b) = (from_secret("s", "a"), from_secret("s", "b"));
     let guid = "00000000-0000-4000-8000-0000000000aa";
     let identity = "/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/i";
@@ -60,11 +56,7 @@ async fn a_rotated_secret_rewrites_its_connection() {
     connect(&scene, "conn", "ApiKey", json!({"key": from_secret("s", "key")})).await;
     let connection = scene.until_ready::<FoundryConnection>(&scene.platform, "conn").await;
     scene.apply_secret(&scene.platform, "s", &[("key", "second")]).await;
-    scene
-        .eventually("rewritten", || {
-            arrived(&scene, &connection) == Some(json!({"key": "second"}))
-        })
-        .await;
+    scene.eventually("rewritten", || arrived(&scene, &connection) == Some(json!({"key": "second"}))).await;
 }
 
 #[tokio::test]
@@ -74,14 +66,10 @@ async fn a_connection_waits_for_its_secret_and_for_the_key_in_it() {
     connect(&scene, "conn", "ApiKey", json!({"key": from_secret("s", "key")})).await;
     let without =
         |reason: &'static str| move |c: &FoundryConnection| says(c, ConditionType::ReferencesResolved, "False", reason);
-    scene
-        .until(&scene.platform, "conn", "without its Secret", without("SecretNotFound"))
-        .await;
+    scene.until(&scene.platform, "conn", "without its Secret", without("SecretNotFound")).await;
     assert_eq!(scene.calls("", "/connections/conn").len(), 0);
     scene.apply_secret(&scene.platform, "s", &[("another", "x")]).await;
-    scene
-        .until(&scene.platform, "conn", "without its key", without("SecretKeyNotFound"))
-        .await;
+    scene.until(&scene.platform, "conn", "without its key", without("SecretKeyNotFound")).await;
     assert_eq!(scene.calls("PUT", "/connections/conn").len(), 0);
     scene.apply_secret(&scene.platform, "s", &[("key", "x")]).await;
     scene.until_ready::<FoundryConnection>(&scene.platform, "conn").await;
@@ -96,9 +84,7 @@ async fn a_connection_can_be_deleted_after_its_secret() {
     scene.until_ready::<FoundryConnection>(&scene.platform, "conn").await;
     scene.delete_secret(&scene.platform, "s").await;
     let without = |c: &FoundryConnection| says(c, ConditionType::ReferencesResolved, "False", "SecretNotFound");
-    scene
-        .until(&scene.platform, "conn", "without its Secret", without)
-        .await;
+    scene.until(&scene.platform, "conn", "without its Secret", without).await;
     scene.delete::<FoundryConnection>(&scene.platform, "conn").await;
     scene.until_gone::<FoundryConnection>(&scene.platform, "conn").await;
 }
@@ -124,21 +110,12 @@ async fn no_secret_value_is_told_anywhere() {
     scene.apply_secret(&scene.platform, "s", &[("key", ROTATED)]).await;
     let stalled = |c: &FoundryConnection| says(c, ConditionType::Stalled, "True", "Refused");
     scene.until(&scene.platform, "conn", "stalled", stalled).await;
-    scene
-        .change::<FoundryConnection>(&scene.platform, "conn", json!({"target": "https://b"}))
-        .await;
-    scene
-        .eventually("rotated", || {
-            arrived(&scene, &connection) == Some(json!({"key": ROTATED}))
-        })
-        .await;
+    scene.change::<FoundryConnection>(&scene.platform, "conn", json!({"target": "https://b"})).await;
+    scene.eventually("rotated", || arrived(&scene, &connection) == Some(json!({"key": ROTATED}))).await;
     let object = scene.until_ready::<FoundryConnection>(&scene.platform, "conn").await;
 
     let log = scene.log();
-    assert!(
-        log.contains("planned") && log.contains("ARM call"),
-        "the log is not verbose enough to prove anything"
-    );
+    assert!(log.contains("planned") && log.contains("ARM call"), "the log is not verbose enough to prove anything");
     let told = [
         ("log", log),
         ("events", scene.events(&scene.platform, "conn").await.join("\n")),
@@ -157,10 +134,5 @@ async fn no_secret_value_is_told_anywhere() {
 
 fn base64(text: &str) -> String {
     let bytes = k8s_openapi::ByteString(text.as_bytes().to_vec());
-    serde_json::to_value(bytes)
-        .unwrap()
-        .as_str()
-        .unwrap()
-        .trim_end_matches('=')
-        .to_owned()
+    serde_json::to_value(bytes).unwrap().as_str().unwrap().trim_end_matches('=').to_owned()
 }

@@ -11,51 +11,15 @@ struct Row {
 }
 
 const ROWS: [Row; 12] = [
-    Row {
-        auth_type: "ApiKey",
-        required: &["key"],
-        optional: &[],
-    },
-    Row {
-        auth_type: "AccountKey",
-        required: &["key"],
-        optional: &[],
-    },
-    Row {
-        auth_type: "SAS",
-        required: &["sas"],
-        optional: &[],
-    },
-    Row {
-        auth_type: "PAT",
-        required: &["pat"],
-        optional: &[],
-    },
-    Row {
-        auth_type: "CustomKeys",
-        required: &["keys"],
-        optional: &[],
-    },
-    Row {
-        auth_type: "AccessKey",
-        required: &["accessKeyId", "secretAccessKey"],
-        optional: &[],
-    },
-    Row {
-        auth_type: "ManagedIdentity",
-        required: &["clientId", "resourceId"],
-        optional: &[],
-    },
-    Row {
-        auth_type: "ServicePrincipal",
-        required: &["clientId", "clientSecret", "tenantId"],
-        optional: &[],
-    },
-    Row {
-        auth_type: "UsernamePassword",
-        required: &["username", "password"],
-        optional: &["securityToken"],
-    },
+    Row { auth_type: "ApiKey", required: &["key"], optional: &[] },
+    Row { auth_type: "AccountKey", required: &["key"], optional: &[] },
+    Row { auth_type: "SAS", required: &["sas"], optional: &[] },
+    Row { auth_type: "PAT", required: &["pat"], optional: &[] },
+    Row { auth_type: "CustomKeys", required: &["keys"], optional: &[] },
+    Row { auth_type: "AccessKey", required: &["accessKeyId", "secretAccessKey"], optional: &[] },
+    Row { auth_type: "ManagedIdentity", required: &["clientId", "resourceId"], optional: &[] },
+    Row { auth_type: "ServicePrincipal", required: &["clientId", "clientSecret", "tenantId"], optional: &[] },
+    Row { auth_type: "UsernamePassword", required: &["username", "password"], optional: &["securityToken"] },
     Row {
         auth_type: "OAuth2",
         required: &[],
@@ -70,23 +34,13 @@ const ROWS: [Row; 12] = [
             "username",
         ],
     },
-    Row {
-        auth_type: "AAD",
-        required: &[],
-        optional: &[],
-    },
-    Row {
-        auth_type: "None",
-        required: &[],
-        optional: &[],
-    },
+    Row { auth_type: "AAD", required: &[], optional: &[] },
+    Row { auth_type: "None", required: &[], optional: &[] },
 ];
 
 /// The service's spelling of a way of authentication, if it knows it.
 pub(super) fn auth_type(sent: &str) -> Option<&'static str> {
-    ROWS.iter()
-        .map(|row| row.auth_type)
-        .find(|known| known.eq_ignore_ascii_case(sent))
+    ROWS.iter().map(|row| row.auth_type).find(|known| known.eq_ignore_ascii_case(sent))
 }
 
 /// Whether connections of this kind have credentials at all.
@@ -118,16 +72,14 @@ pub(super) fn check(auth_type: &str, credentials: &Value) -> Result<(), String> 
     }
     for (name, value) in fields {
         let fits = match (auth_type, name.as_str()) {
-            ("CustomKeys", "keys") => value
-                .as_object()
-                .is_some_and(|keys| keys.values().all(|key| key.is_string() || key.is_null())),
+            ("CustomKeys", "keys") => {
+                value.as_object().is_some_and(|keys| keys.values().all(|key| key.is_string() || key.is_null()))
+            }
             ("OAuth2", "clientId") => value.is_null() || value.as_str().is_some_and(|id| Uuid::parse_str(id).is_ok()),
             _ => value.is_string() || value.is_null(),
         };
         if !fits {
-            return Err(format!(
-                "'{name}' of the credentials of authType {auth_type} is not of the right form."
-            ));
+            return Err(format!("'{name}' of the credentials of authType {auth_type} is not of the right form."));
         }
     }
     Ok(())
@@ -157,19 +109,10 @@ mod tests {
             ("CustomKeys", json!({"keys": {"a": "s", "b": "s"}})),
             ("AccessKey", json!({"accessKeyId": "i", "secretAccessKey": "s"})),
             ("ManagedIdentity", json!({"clientId": "c", "resourceId": "r"})),
-            (
-                "ServicePrincipal",
-                json!({"clientId": "c", "clientSecret": "s", "tenantId": "t"}),
-            ),
+            ("ServicePrincipal", json!({"clientId": "c", "clientSecret": "s", "tenantId": "t"})),
             ("UsernamePassword", json!({"username": "u", "password": "s"})),
-            (
-                "UsernamePassword",
-                json!({"username": "u", "password": "s", "securityToken": "s"}),
-            ),
-            (
-                "OAuth2",
-                json!({"clientId": "00000000-0000-4000-8000-000000000001", "refreshToken": "s"}),
-            ),
+            ("UsernamePassword", json!({"username": "u", "password": "s", "securityToken": "s"})),
+            ("OAuth2", json!({"clientId": "00000000-0000-4000-8000-000000000001", "refreshToken": "s"})),
             ("AAD", Value::Null),
             ("None", Value::Null),
         ];

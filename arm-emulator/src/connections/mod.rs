@@ -91,11 +91,7 @@ pub(crate) fn build(
     credentials::check(auth_type, &sent["credentials"])?;
 
     let or = |name: &str, default: Value| {
-        if sent[name].is_null() {
-            default
-        } else {
-            sent[name].clone()
-        }
+        if sent[name].is_null() { default } else { sent[name].clone() }
     };
     let mut metadata = or("metadata", json!({}));
     if matches!(category, "AzureOpenAI" | "AIServices") && metadata["DeploymentApiVersion"].is_null() {
@@ -130,26 +126,16 @@ pub(crate) fn build(
         "properties": properties,
         "systemData": system_data(existing.map(|it| &it["systemData"]), writer.caller, writer.now)
     });
-    Ok(Built {
-        document,
-        credentials: keyed.then(|| sent["credentials"].clone()),
-    })
+    Ok(Built { document, credentials: keyed.then(|| sent["credentials"].clone()) })
 }
 
 pub(crate) fn get(world: &World, id: &ResourceId) -> Result<Answer, ArmError> {
-    world
-        .shown(id)
-        .map(Answer::ok)
-        .ok_or_else(|| errors::connection_not_found(id.name()))
+    world.shown(id).map(Answer::ok).ok_or_else(|| errors::connection_not_found(id.name()))
 }
 
 pub(crate) fn delete(world: &mut World, id: &ResourceId) -> Result<Answer, ArmError> {
     world.refuse_child_conflict(&id.owner())?;
-    let status = if world.remove(id) {
-        StatusCode::OK
-    } else {
-        StatusCode::NO_CONTENT
-    };
+    let status = if world.remove(id) { StatusCode::OK } else { StatusCode::NO_CONTENT };
     Ok(Answer::empty(status))
 }
 

@@ -9,10 +9,8 @@ use crate::arm_path::ResourceId;
 use crate::world::{merge, system_data};
 
 /// The tags that the service itself puts on hubs, as recorded.
-pub(super) const HUB_TAGS: [&str; 2] = [
-    "__SYSTEM__CognitiveService_Default_AzureAIContentSafety",
-    "__SYSTEM__AzureOpenAI_Default_AzureOpenAI",
-];
+pub(super) const HUB_TAGS: [&str; 2] =
+    ["__SYSTEM__CognitiveService_Default_AzureAIContentSafety", "__SYSTEM__AzureOpenAI_Default_AzureOpenAI"];
 
 const SYSTEM_TAG: &str = "__SYSTEM__";
 
@@ -72,27 +70,13 @@ fn made_by_service(
     existing: Option<&Value>,
     writer: &Writer<'_>,
 ) -> Map<String, Value> {
-    const KEPT: [&str; 6] = [
-        "workspaceId",
-        "creationTime",
-        "tenantId",
-        "notebookInfo",
-        "sdkTelemetryAppInsightsKey",
-        "mlFlowTrackingUri",
-    ];
+    const KEPT: [&str; 6] =
+        ["workspaceId", "creationTime", "tenantId", "notebookInfo", "sdkTelemetryAppInsightsKey", "mlFlowTrackingUri"];
     if let Some(existing) = existing {
-        return KEPT
-            .into_iter()
-            .map(|name| (name.to_owned(), existing["properties"][name].clone()))
-            .collect();
+        return KEPT.into_iter().map(|name| (name.to_owned(), existing["properties"][name].clone())).collect();
     }
     let workspace_id = Uuid::new_v4();
-    let short: String = id
-        .workspace
-        .chars()
-        .filter(char::is_ascii_alphanumeric)
-        .take(15)
-        .collect();
+    let short: String = id.workspace.chars().filter(char::is_ascii_alphanumeric).take(15).collect();
     let made = json!({
         "workspaceId": workspace_id,
         "creationTime": format!("{:.7}", writer.now),
@@ -125,18 +109,11 @@ fn properties(
     let isolated = matches!(kind, "Hub" | "Project");
     let mut put = |name: &str, value: Value| properties.insert(name.to_owned(), value);
     let or = |name: &str, default: Value| {
-        if sent[name].is_null() {
-            default
-        } else {
-            sent[name].clone()
-        }
+        if sent[name].is_null() { default } else { sent[name].clone() }
     };
     // Fixed after creation: a PUT that leaves it out leaves it as it is.
     let fixed = |name: &str, default: Value| {
-        before
-            .map(|it| it[name].clone())
-            .filter(|value| !value.is_null())
-            .unwrap_or_else(|| or(name, default))
+        before.map(|it| it[name].clone()).filter(|value| !value.is_null()).unwrap_or_else(|| or(name, default))
     };
     put("friendlyName", or("friendlyName", Value::Null));
     put("description", or("description", json!("")));
@@ -152,10 +129,7 @@ fn properties(
     put("ipAllowlist", json!([]));
     put("EnableSoftwareBillOfMaterials", json!(false));
     put("sasGetterUri", json!(""));
-    put(
-        "discoveryUrl",
-        json!(format!("https://{location}.api.azureml.ms/discovery")),
-    );
+    put("discoveryUrl", json!(format!("https://{location}.api.azureml.ms/discovery")));
     let mut serverless = json!({"serverlessComputeCustomSubnet": null, "serverlessComputeNoPublicIP": false});
     if sent["serverlessComputeSettings"].is_object() {
         merge(&mut serverless, &sent["serverlessComputeSettings"]);
@@ -242,12 +216,7 @@ fn identity(sent: &Value, existing: Option<&Value>, tenant: &str) -> Option<Valu
     if sent.is_null() {
         return existing.filter(|identity| !identity.is_null()).cloned();
     }
-    let kinds: Vec<&str> = sent["type"]
-        .as_str()
-        .unwrap_or("None")
-        .split(',')
-        .map(str::trim)
-        .collect();
+    let kinds: Vec<&str> = sent["type"].as_str().unwrap_or("None").split(',').map(str::trim).collect();
     let has = |kind: &str| kinds.iter().any(|it| it.eq_ignore_ascii_case(kind));
     let mut identity = json!({"type": kinds.join(",")});
     if has("SystemAssigned") {
@@ -265,15 +234,9 @@ fn identity(sent: &Value, existing: Option<&Value>, tenant: &str) -> Option<Valu
             // Null takes an identity away; one that is left out stays.
             if !value.is_null() {
                 let guid = |what: &str| {
-                    Uuid::new_v5(
-                        &Uuid::NAMESPACE_OID,
-                        format!("{what} of {}", id.to_lowercase()).as_bytes(),
-                    )
+                    Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("{what} of {}", id.to_lowercase()).as_bytes())
                 };
-                assigned.insert(
-                    id.clone(),
-                    json!({"principalId": guid("principal"), "clientId": guid("client")}),
-                );
+                assigned.insert(id.clone(), json!({"principalId": guid("principal"), "clientId": guid("client")}));
             }
         }
         identity["userAssignedIdentities"] = Value::Object(assigned);
@@ -333,10 +296,7 @@ mod tests {
     #[test]
     fn system_tags_survive_and_others_are_replaced() {
         let existing = json!({"tags": {"__SYSTEM__a": "1", "old": "2"}});
-        assert_eq!(
-            tags(&json!({"new": "3"}), Some(&existing)),
-            json!({"__SYSTEM__a": "1", "new": "3"})
-        );
+        assert_eq!(tags(&json!({"new": "3"}), Some(&existing)), json!({"__SYSTEM__a": "1", "new": "3"}));
     }
 
     #[test]
@@ -345,11 +305,7 @@ mod tests {
         let first = identity(&sent, None, "t").expect("an identity");
         let change = json!({"type": "UserAssigned", "userAssignedIdentities": {"/A": null}});
         let second = identity(&change, Some(&first), "t").expect("an identity");
-        let left: Vec<&String> = second["userAssignedIdentities"]
-            .as_object()
-            .expect("a map")
-            .keys()
-            .collect();
+        let left: Vec<&String> = second["userAssignedIdentities"].as_object().expect("a map").keys().collect();
         assert_eq!(left, ["/b"]);
     }
 

@@ -29,9 +29,7 @@ pub(crate) struct Write<'a> {
 
 /// Which sort of workspace a document is; the service compares kinds without case.
 pub(crate) fn is_kind(document: &Value, kind: &str) -> bool {
-    document["kind"]
-        .as_str()
-        .is_some_and(|it| it.eq_ignore_ascii_case(kind))
+    document["kind"].as_str().is_some_and(|it| it.eq_ignore_ascii_case(kind))
 }
 
 /// The hub that a project names.
@@ -39,9 +37,7 @@ pub(crate) fn hub_of(document: &Value) -> Option<ResourceId> {
     if !is_kind(document, "Project") {
         return None;
     }
-    document["properties"]["hubResourceId"]
-        .as_str()
-        .and_then(ResourceId::parse)
+    document["properties"]["hubResourceId"].as_str().and_then(ResourceId::parse)
 }
 
 /// The key under which writes exclude each other: the hub's for a project.
@@ -76,10 +72,7 @@ pub(crate) fn finish_creation(id: &ResourceId, document: &mut Value) {
 }
 
 pub(crate) fn get(world: &World, id: &ResourceId) -> Result<Answer, ArmError> {
-    world
-        .shown(id)
-        .map(Answer::ok)
-        .ok_or_else(|| errors::workspace_not_found(&id.workspace, &id.group))
+    world.shown(id).map(Answer::ok).ok_or_else(|| errors::workspace_not_found(&id.workspace, &id.group))
 }
 
 /// The workspaces of a subscription or resource group, of one kind if `kind` is given.
@@ -101,9 +94,7 @@ pub(crate) fn put(world: &mut World, id: &ResourceId, body: &Value, write: &Writ
     world.refuse_conflict(id, &family(id, existing.as_ref().unwrap_or(body)))?;
     // A creation that failed is begun anew by the next PUT.
     let existing = existing.filter(|existing| world.was_created(id) || state(existing) == "Succeeded");
-    let hub = hub_of(body)
-        .and_then(|hub| world.get(&hub))
-        .map(|stored| stored.document.clone());
+    let hub = hub_of(body).and_then(|hub| world.get(&hub)).map(|stored| stored.document.clone());
     let verdict = validate::put(id, body, existing.as_ref(), hub.as_ref())?;
     let mut document = document::build(id, body, existing.as_ref(), &write.writer);
     if existing.is_none() {
@@ -184,9 +175,6 @@ pub(crate) fn out_of_band(id: &ResourceId, body: &Value, existing: Option<&Value
     if existing.is_none() {
         finish_creation(id, &mut document);
     }
-    set_state(
-        &mut document,
-        body["properties"]["provisioningState"].as_str().unwrap_or("Succeeded"),
-    );
+    set_state(&mut document, body["properties"]["provisioningState"].as_str().unwrap_or("Succeeded"));
     document
 }

@@ -3,9 +3,7 @@
 use serde_json::{Map, Value, json};
 
 pub(super) fn is_enabled(network: &Value) -> bool {
-    network["isolationMode"]
-        .as_str()
-        .is_some_and(|mode| !mode.eq_ignore_ascii_case("Disabled"))
+    network["isolationMode"].as_str().is_some_and(|mode| !mode.eq_ignore_ascii_case("Disabled"))
 }
 
 /// The settings after a write. Left out means unchanged, since a network cannot be taken away.
@@ -17,20 +15,13 @@ pub(super) fn settings(sent: &Value, before: Option<&Value>, provision_now: bool
     {
         return before.clone();
     }
-    let mode = sent["isolationMode"]
-        .as_str()
-        .or_else(|| before?["isolationMode"].as_str())
-        .unwrap_or("Disabled");
+    let mode = sent["isolationMode"].as_str().or_else(|| before?["isolationMode"].as_str()).unwrap_or("Disabled");
     let mut network = json!({"isolationMode": mode, "changeableIsolationModes": changeable(mode)});
     if mode == "Disabled" {
         return network;
     }
     let kept = |name: &str| -> Option<Value> {
-        let value = if sent[name].is_null() {
-            before?[name].clone()
-        } else {
-            sent[name].clone()
-        };
+        let value = if sent[name].is_null() { before?[name].clone() } else { sent[name].clone() };
         (!value.is_null()).then_some(value)
     };
     for name in ["firewallSku", "managedNetworkKind", "enableNetworkMonitor"] {

@@ -9,11 +9,8 @@ use crate::world::{Stored, World};
 pub(crate) fn show(world: &World, stored: &Stored) -> Value {
     let mut shown = stored.document.clone();
     if is_kind(&shown, "Hub") {
-        let projects: Vec<Value> = world
-            .projects_of(&stored.id)
-            .into_iter()
-            .map(|project| project.document["id"].clone())
-            .collect();
+        let projects: Vec<Value> =
+            world.projects_of(&stored.id).into_iter().map(|project| project.document["id"].clone()).collect();
         // Recorded: absent until the first project.
         if !projects.is_empty() {
             shown["properties"]["associatedWorkspaces"] = json!(projects);

@@ -24,10 +24,7 @@ pub(super) fn name(id: &ResourceId) -> Result<(), ArmError> {
         return Ok(());
     }
     Err(ArmError::validation(
-        format!(
-            "Workspace name '{}' is invalid. It must match '^[a-zA-Z0-9][a-zA-Z0-9_-]{{2,32}}$'.",
-            id.workspace
-        ),
+        format!("Workspace name '{}' is invalid. It must match '^[a-zA-Z0-9][a-zA-Z0-9_-]{{2,32}}$'.", id.workspace),
         &[],
     ))
 }
@@ -62,11 +59,7 @@ pub(super) fn shape(body: &Value) -> Result<(), ArmError> {
             return Err(errors::invalid_content(&format!("'properties.{name}' is not a string")));
         }
     }
-    one_of(
-        &properties["publicNetworkAccess"],
-        "publicNetworkAccess",
-        &["Enabled", "Disabled"],
-    )?;
+    one_of(&properties["publicNetworkAccess"], "publicNetworkAccess", &["Enabled", "Disabled"])?;
     one_of(
         &properties["systemDatastoresAuthMode"],
         "systemDatastoresAuthMode",
@@ -78,29 +71,11 @@ pub(super) fn shape(body: &Value) -> Result<(), ArmError> {
         "managedNetwork.isolationMode",
         &["Disabled", "AllowInternetOutbound", "AllowOnlyApprovedOutbound"],
     )?;
-    for rule in managed["outboundRules"]
-        .as_object()
-        .into_iter()
-        .flatten()
-        .map(|(_, rule)| rule)
-    {
-        one_of(
-            &rule["type"],
-            "managedNetwork.outboundRules.type",
-            &["FQDN", "PrivateEndpoint", "ServiceTag"],
-        )?;
+    for rule in managed["outboundRules"].as_object().into_iter().flatten().map(|(_, rule)| rule) {
+        one_of(&rule["type"], "managedNetwork.outboundRules.type", &["FQDN", "PrivateEndpoint", "ServiceTag"])?;
     }
-    for kind in body["identity"]["type"]
-        .as_str()
-        .unwrap_or("None")
-        .split(',')
-        .map(str::trim)
-    {
-        one_of(
-            &Value::from(kind),
-            "identity.type",
-            &["None", "SystemAssigned", "UserAssigned"],
-        )?;
+    for kind in body["identity"]["type"].as_str().unwrap_or("None").split(',').map(str::trim) {
+        one_of(&Value::from(kind), "identity.type", &["None", "SystemAssigned", "UserAssigned"])?;
     }
     Ok(())
 }
@@ -115,10 +90,7 @@ fn one_of(value: &Value, name: &str, words: &[&str]) -> Result<(), ArmError> {
     if fits {
         return Ok(());
     }
-    Err(ArmError::validation(
-        format!("'{value}' is not a valid value of '{name}': {}.", words.join(", ")),
-        &[],
-    ))
+    Err(ArmError::validation(format!("'{value}' is not a valid value of '{name}': {}.", words.join(", ")), &[]))
 }
 
 /// Checks a PUT. A bad end is the answer of the operation, which is accepted first.
@@ -144,10 +116,7 @@ pub(super) fn put(
             .map(|name| format!("Missing dependent resource: {name}"))
             .collect();
         if !missing.is_empty() {
-            return Err(ArmError::validation(
-                "Missing dependent resources in workspace json",
-                &missing,
-            ));
+            return Err(ArmError::validation("Missing dependent resources in workspace json", &missing));
         }
     }
     existing.map_or(Ok(None), |existing| changes(id, body, existing))
@@ -163,30 +132,18 @@ fn project(body: &Value, hub: Option<&Value>) -> Result<(), ArmError> {
     }
     for name in DEPENDENCIES.into_iter().chain(["encryption"]) {
         if !properties[name].is_null() {
-            return Err(ArmError::validation(
-                format!("Project workspace shouldn't define it's own {name}."),
-                &[],
-            ));
+            return Err(ArmError::validation(format!("Project workspace shouldn't define it's own {name}."), &[]));
         }
     }
     let Some(id) = hub_of(body) else {
-        return Err(ArmError::validation(
-            "Project workspace must name its hub in hubResourceId.",
-            &[],
-        ));
+        return Err(ArmError::validation("Project workspace must name its hub in hubResourceId.", &[]));
     };
     let Some(hub) = hub.filter(|hub| is_kind(hub, "Hub")) else {
-        return Err(ArmError::validation(
-            format!("The hub {id} of the project workspace was not found."),
-            &[],
-        ));
+        return Err(ArmError::validation(format!("The hub {id} of the project workspace was not found."), &[]));
     };
     let of = |document: &Value| region(document["location"].as_str().unwrap_or_default());
     if of(hub) != of(body) {
-        return Err(ArmError::validation(
-            "A project workspace must be in the region of its hub.",
-            &[],
-        ));
+        return Err(ArmError::validation("A project workspace must be in the region of its hub.", &[]));
     }
     Ok(())
 }
@@ -255,10 +212,7 @@ fn encryption(sent: &Value, before: &Value) -> Result<(), ArmError> {
 
 fn isolation(sent: &Value, before: &Value) -> Result<(), ArmError> {
     if network::is_enabled(before) && !sent["isolationMode"].is_null() && !network::is_enabled(sent) {
-        return Err(ArmError::validation(
-            "Managed network cannot be disabled once enabled.",
-            &[],
-        ));
+        return Err(ArmError::validation("Managed network cannot be disabled once enabled.", &[]));
     }
     Ok(())
 }
@@ -292,12 +246,7 @@ pub(super) fn patch(body: &Value, existing: &Value) -> Result<(), ArmError> {
     ];
     shape(body)?;
     let names = |value: &Value| -> Vec<String> {
-        value
-            .as_object()
-            .into_iter()
-            .flatten()
-            .map(|(name, _)| name.clone())
-            .collect()
+        value.as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect()
     };
     let refused = names(body)
         .into_iter()
@@ -335,10 +284,7 @@ pub(super) fn patch(body: &Value, existing: &Value) -> Result<(), ArmError> {
             &[],
         ));
     }
-    if changed(
-        &sent["enableDataIsolation"],
-        &existing["properties"]["enableDataIsolation"],
-    ) {
+    if changed(&sent["enableDataIsolation"], &existing["properties"]["enableDataIsolation"]) {
         return Err(not_allowed("properties.enableDataIsolation"));
     }
     isolation(&sent["managedNetwork"], &existing["properties"]["managedNetwork"])

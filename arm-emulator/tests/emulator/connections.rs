@@ -75,10 +75,7 @@ async fn secrets_are_shown_by_listsecrets_alone() {
     assert!(!read.text.contains("s3cr3t") && !list.text.contains("s3cr3t"));
     let secrets = session.arm("POST", &format!("{connection}/listsecrets"), None).await;
     assert_eq!(secrets.body()["properties"]["credentials"], json!({"key": "s3cr3t"}));
-    assert_eq!(
-        session.emulator.connection_credentials(&connection),
-        Some(json!({"key": "s3cr3t"}))
-    );
+    assert_eq!(session.emulator.connection_credentials(&connection), Some(json!({"key": "s3cr3t"})));
 }
 
 #[tokio::test]
@@ -119,16 +116,10 @@ async fn a_patch_changes_what_it_names() {
     assert_eq!(reply.status, 200);
     assert_eq!(reply.body()["properties"]["target"], "other");
     assert_eq!(reply.body()["properties"]["metadata"]["hello"], "world");
-    assert_eq!(
-        session.emulator.connection_credentials(&connection),
-        Some(json!({"key": "s3cr3t"}))
-    );
+    assert_eq!(session.emulator.connection_credentials(&connection), Some(json!({"key": "s3cr3t"})));
     let rotated = json!({"properties": {"credentials": {"key": "n3w"}}});
     assert_eq!(session.arm("PATCH", &connection, Some(rotated)).await.status, 200);
-    assert_eq!(
-        session.emulator.connection_credentials(&connection),
-        Some(json!({"key": "n3w"}))
-    );
+    assert_eq!(session.emulator.connection_credentials(&connection), Some(json!({"key": "n3w"})));
 }
 
 #[tokio::test]

@@ -64,53 +64,30 @@ async fn versions_are_required_and_checked() {
     let session = Session::start().await;
     let hub = workspace("hub");
     let reply = session.get(&format!("{hub}?x=y")).await;
-    assert_eq!(
-        (reply.status, reply.code().as_str()),
-        (400, "MissingApiVersionParameter")
-    );
+    assert_eq!((reply.status, reply.code().as_str()), (400, "MissingApiVersionParameter"));
     let reply = session.get(&format!("{hub}?api-version=2019-01-01")).await;
-    assert_eq!(
-        (reply.status, reply.code().as_str()),
-        (400, "NoRegisteredProviderFound")
-    );
+    assert_eq!((reply.status, reply.code().as_str()), (400, "NoRegisteredProviderFound"));
     let reply = session.get(&format!("{hub}?API-Version=2024-04-01-preview")).await;
     assert_eq!(reply.status, 404);
 }
 
 #[tokio::test]
 async fn other_subscriptions_groups_and_providers_are_unknown() {
-    let session = Session::with(Config {
-        resource_groups: Some(vec!["known".to_owned()]),
-        ..config()
-    })
-    .await;
+    let session = Session::with(Config { resource_groups: Some(vec!["known".to_owned()]), ..config() }).await;
     let reply = session.get(&workspace("hub").replace(SUBSCRIPTION, "other")).await;
     assert_eq!((reply.status, reply.code().as_str()), (404, "SubscriptionNotFound"));
     assert_eq!(session.get(&workspace("hub")).await.code(), "ResourceGroupNotFound");
-    assert_eq!(
-        session.get(&workspace("hub").replace("/rg/", "/KNOWN/")).await.code(),
-        "ResourceNotFound"
-    );
+    assert_eq!(session.get(&workspace("hub").replace("/rg/", "/KNOWN/")).await.code(), "ResourceNotFound");
     let storage =
         format!("/subscriptions/{SUBSCRIPTION}/resourceGroups/known/providers/Microsoft.Storage/storageAccounts");
     assert_eq!(session.get(&storage).await.code(), "InvalidResourceNamespace");
-    assert_eq!(
-        session
-            .arm("POST", &workspace("hub").replace("/rg/", "/known/"), None)
-            .await
-            .status,
-        405
-    );
+    assert_eq!(session.arm("POST", &workspace("hub").replace("/rg/", "/known/"), None).await.status, 405);
 }
 
 #[tokio::test]
 async fn every_answer_has_its_ids_and_echoes_those_of_the_caller() {
     let session = Session::start().await;
-    let url = format!(
-        "{}{}?api-version=2025-12-01",
-        session.emulator.endpoint(),
-        workspace("hub")
-    );
+    let url = format!("{}{}?api-version=2025-12-01", session.emulator.endpoint(), workspace("hub"));
     let request = session
         .http
         .get(url)
@@ -130,31 +107,15 @@ async fn every_answer_has_its_ids_and_echoes_those_of_the_caller() {
 
 #[tokio::test]
 async fn the_remaining_requests_are_told_and_past_them_is_429() {
-    let writes = Bucket {
-        capacity: 1,
-        refill_per_second: 0.01,
-    };
-    let session = Session::with(Config {
-        limits: Limits {
-            writes,
-            ..Limits::default()
-        },
-        ..config()
-    })
-    .await;
+    let writes = Bucket { capacity: 1, refill_per_second: 0.01 };
+    let session = Session::with(Config { limits: Limits { writes, ..Limits::default() }, ..config() }).await;
     let first = session.get(&workspace("hub")).await;
     assert_eq!(first.header("x-ms-ratelimit-remaining-subscription-reads"), "249");
-    assert_eq!(
-        first.header("x-ms-ratelimit-remaining-subscription-global-reads"),
-        "3749"
-    );
+    assert_eq!(first.header("x-ms-ratelimit-remaining-subscription-global-reads"), "3749");
     let write = session.put(&workspace("hub"), hub_body()).await;
     assert_eq!(write.header("x-ms-ratelimit-remaining-subscription-writes"), "0");
     let refused = session.put(&workspace("hub"), hub_body()).await;
-    assert_eq!(
-        (refused.status, refused.code().as_str()),
-        (429, "SubscriptionRequestsThrottled")
-    );
+    assert_eq!((refused.status, refused.code().as_str()), (429, "SubscriptionRequestsThrottled"));
     assert!(refused.header("retry-after").parse::<u64>().unwrap() > 50);
     assert_eq!(session.get(&workspace("hub")).await.status, 200);
 }

@@ -14,11 +14,7 @@ fn names(body: &Value) -> Vec<String> {
 
 #[tokio::test]
 async fn pages_follow_each_other_by_their_links() {
-    let settings = Settings {
-        page_size: 2,
-        timings: Timings::instant(),
-        ..Settings::default()
-    };
+    let settings = Settings { page_size: 2, timings: Timings::instant(), ..Settings::default() };
     let session = Session::with(Config { settings, ..config() }).await;
     for name in ["hub1", "hub2", "hub3", "hub4", "hub5"] {
         session.accepted(&workspace(name), hub_body()).await;
@@ -43,9 +39,7 @@ async fn pages_follow_each_other_by_their_links() {
 async fn lists_are_narrowed_by_group_and_kind() {
     let session = Session::start().await;
     session.accepted(&workspace("hub"), hub_body()).await;
-    session
-        .accepted(&workspace("project"), project_body(&workspace("hub")))
-        .await;
+    session.accepted(&workspace("project"), project_body(&workspace("hub"))).await;
     let elsewhere = workspace("elsewhere").replace("/rg/", "/rg2/");
     session.accepted(&elsewhere, hub_body()).await;
     let list = async |scope: &str, query: &str| {

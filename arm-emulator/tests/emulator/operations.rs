@@ -48,17 +48,10 @@ async fn the_signature_must_come_back_to_the_letter() {
     let last = url.chars().last().unwrap();
     let forged = format!("{}{}", &url[..url.len() - 1], if last == 'A' { 'B' } else { 'A' });
     let reordered = query.split('&').rev().collect::<Vec<_>>().join("&");
-    for changed in [
-        forged,
-        format!("{path}?api-version=2025-12-01"),
-        format!("{path}?{reordered}"),
-    ] {
+    for changed in [forged, format!("{path}?api-version=2025-12-01"), format!("{path}?{reordered}")] {
         assert_eq!(session.url("GET", &changed, None).await.status, 403);
     }
-    assert_eq!(
-        session.url("GET", url, None).await.body(),
-        json!({"status": "InProgress"})
-    );
+    assert_eq!(session.url("GET", url, None).await.body(), json!({"status": "InProgress"}));
 }
 
 #[tokio::test]
@@ -69,25 +62,14 @@ async fn both_urls_follow_the_clock() {
     let reply = session.put(&hub, hub_body()).await;
     let (status, location) = (reply.header("azure-asyncoperation"), reply.header("location"));
     assert_eq!(session.url("GET", location, None).await.status, 202);
-    assert_eq!(
-        session.get(&hub).await.body()["properties"]["provisioningState"],
-        "Creating"
-    );
-    assert!(
-        session.get(&format!("{hub}/datastores")).await.body()["value"]
-            .as_array()
-            .unwrap()
-            .is_empty()
-    );
+    assert_eq!(session.get(&hub).await.body()["properties"]["provisioningState"], "Creating");
+    assert!(session.get(&format!("{hub}/datastores")).await.body()["value"].as_array().unwrap().is_empty());
     tokio::time::sleep(Duration::from_millis(1600)).await;
     let done = session.url("GET", status, None).await;
     assert_eq!(done.body(), json!({"status": "Succeeded", "percentComplete": 100.0}));
     assert!(done.text.contains("100.0"));
     assert_eq!(session.url("GET", location, None).await.status, 200);
-    assert_eq!(
-        session.get(&hub).await.body()["properties"]["provisioningState"],
-        "Succeeded"
-    );
+    assert_eq!(session.get(&hub).await.body()["properties"]["provisioningState"], "Succeeded");
 }
 
 #[tokio::test]
@@ -96,17 +78,8 @@ async fn a_delete_ends_with_an_empty_200_at_its_location() {
     let hub = workspace("hub");
     session.accepted(&hub, hub_body()).await;
     session.emulator.set_timings(Timings::all(Duration::from_secs(1)));
-    let reply = session
-        .arm(
-            "DELETE",
-            &format!("{hub}?api-version=2025-12-01&forceToPurge=false"),
-            None,
-        )
-        .await;
-    assert_eq!(
-        session.get(&hub).await.body()["properties"]["provisioningState"],
-        "Deleting"
-    );
+    let reply = session.arm("DELETE", &format!("{hub}?api-version=2025-12-01&forceToPurge=false"), None).await;
+    assert_eq!(session.get(&hub).await.body()["properties"]["provisioningState"], "Deleting");
     tokio::time::sleep(Duration::from_millis(1100)).await;
     let done = session.url("GET", reply.header("location"), None).await;
     assert_eq!((done.status, done.text.as_str()), (200, ""));
@@ -127,17 +100,8 @@ async fn a_second_write_conflicts_while_an_operation_runs() {
         session.arm("DELETE", &project, None).await,
         session.put(&format!("{hub}/connections/git"), connection).await,
     ] {
-        assert_eq!(
-            (reply.status, reply.code().as_str()),
-            (409, "Conflict"),
-            "{}",
-            reply.text
-        );
-        assert!(
-            reply
-                .message()
-                .contains("Another operation is being performed on the parent resource")
-        );
+        assert_eq!((reply.status, reply.code().as_str()), (409, "Conflict"), "{}", reply.text);
+        assert!(reply.message().contains("Another operation is being performed on the parent resource"));
     }
 }
 
@@ -149,10 +113,7 @@ async fn siblings_conflict_unless_told_otherwise() {
     session.accepted(&project, project_body(&hub)).await;
     let sibling = workspace("sibling");
     assert_eq!(session.put(&sibling, project_body(&hub)).await.status, 409);
-    let settings = Settings {
-        conflict_scope: ConflictScope::Workspace,
-        ..session.emulator.settings()
-    };
+    let settings = Settings { conflict_scope: ConflictScope::Workspace, ..session.emulator.settings() };
     session.emulator.set_settings(settings);
     session.accepted(&sibling, project_body(&hub)).await;
     assert_eq!(session.put(&project, project_body(&hub)).await.status, 409);
@@ -165,10 +126,7 @@ async fn a_hub_whose_last_project_is_still_going_cannot_be_deleted() {
     session.emulator.set_timings(Timings::all(Duration::from_mins(10)));
     assert_eq!(session.arm("DELETE", &project, None).await.status, 202);
     let reply = session.arm("DELETE", &hub, None).await;
-    assert_eq!(
-        (reply.status, reply.message().as_str()),
-        (400, "AI hub still has associated AI projects")
-    );
+    assert_eq!((reply.status, reply.message().as_str()), (400, "AI hub still has associated AI projects"));
 }
 
 #[tokio::test]
@@ -180,10 +138,7 @@ async fn a_changed_storage_account_is_accepted_and_then_fails() {
     body["properties"]["storageAccount"] = json!("/subscriptions/s/resourceGroups/r/providers/x/y/other");
     let reply = session.put(&hub, body).await;
     assert_eq!(reply.status, 202);
-    let status = session
-        .url("GET", reply.header("azure-asyncoperation"), None)
-        .await
-        .body();
+    let status = session.url("GET", reply.header("azure-asyncoperation"), None).await.body();
     assert_eq!(
         status,
         json!({
@@ -193,41 +148,21 @@ async fn a_changed_storage_account_is_accepted_and_then_fails() {
     );
     let read = session.get(&hub).await.body();
     assert_eq!(read["properties"]["provisioningState"], "Failed");
-    assert!(
-        read["properties"]["storageAccount"]
-            .as_str()
-            .unwrap()
-            .ends_with("/store")
-    );
+    assert!(read["properties"]["storageAccount"].as_str().unwrap().ends_with("/store"));
 }
 
 #[tokio::test]
 async fn a_planned_failure_meets_the_next_matching_operation_alone() {
     let session = Session::start().await;
     let hub = workspace("hub");
-    session.emulator.fail_next(PlannedFailure {
-        outcome: Outcome::Canceled,
-        ..failure("PUT", "workspaces/HUB")
-    });
+    session.emulator.fail_next(PlannedFailure { outcome: Outcome::Canceled, ..failure("PUT", "workspaces/HUB") });
     session.accepted(&workspace("other"), hub_body()).await;
-    assert_eq!(
-        session.get(&workspace("other")).await.body()["properties"]["provisioningState"],
-        "Succeeded"
-    );
+    assert_eq!(session.get(&workspace("other")).await.body()["properties"]["provisioningState"], "Succeeded");
     let reply = session.put(&hub, hub_body()).await;
-    let status = session
-        .url("GET", reply.header("azure-asyncoperation"), None)
-        .await
-        .body();
-    assert_eq!(
-        status,
-        json!({"status": "Canceled", "error": {"code": "QuotaExceeded", "message": "No more"}})
-    );
+    let status = session.url("GET", reply.header("azure-asyncoperation"), None).await.body();
+    assert_eq!(status, json!({"status": "Canceled", "error": {"code": "QuotaExceeded", "message": "No more"}}));
     session.accepted(&hub, hub_body()).await;
-    assert_eq!(
-        session.get(&hub).await.body()["properties"]["provisioningState"],
-        "Succeeded"
-    );
+    assert_eq!(session.get(&hub).await.body()["properties"]["provisioningState"], "Succeeded");
 }
 
 #[tokio::test]
@@ -236,27 +171,15 @@ async fn a_creation_that_fails_has_datastores_once_it_is_repeated() {
     let hub = workspace("hub");
     session.emulator.fail_next(failure("PUT", "hub"));
     session.accepted(&hub, hub_body()).await;
-    assert_eq!(
-        session.get(&hub).await.body()["properties"]["provisioningState"],
-        "Failed"
-    );
+    assert_eq!(session.get(&hub).await.body()["properties"]["provisioningState"], "Failed");
     session.accepted(&hub, hub_body()).await;
-    assert_eq!(
-        session.get(&format!("{hub}/datastores")).await.body()["value"]
-            .as_array()
-            .unwrap()
-            .len(),
-        4
-    );
+    assert_eq!(session.get(&format!("{hub}/datastores")).await.body()["value"].as_array().unwrap().len(), 4);
 }
 
 #[tokio::test]
 async fn a_planned_refusal_answers_at_once() {
     let session = Session::start().await;
-    session.emulator.fail_next(PlannedFailure {
-        status: Some(502),
-        ..failure("PUT", "hub")
-    });
+    session.emulator.fail_next(PlannedFailure { status: Some(502), ..failure("PUT", "hub") });
     let reply = session.put(&workspace("hub"), hub_body()).await;
     assert_eq!((reply.status, reply.code().as_str()), (502, "QuotaExceeded"));
     session.accepted(&workspace("hub"), hub_body()).await;

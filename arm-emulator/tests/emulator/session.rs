@@ -30,11 +30,7 @@ impl Reply {
     }
 
     pub fn header(&self, name: &str) -> &str {
-        self.headers
-            .get(name)
-            .unwrap_or_else(|| panic!("no header {name}"))
-            .to_str()
-            .unwrap()
+        self.headers.get(name).unwrap_or_else(|| panic!("no header {name}")).to_str().unwrap()
     }
 
     pub fn code(&self) -> String {
@@ -49,14 +45,8 @@ impl Reply {
 /// Everything at once, and no throttling.
 pub fn config() -> Config {
     Config {
-        identities: vec![Identity {
-            client_id: CLIENT.to_owned(),
-            credential: Credential::Secret(SECRET.to_owned()),
-        }],
-        settings: Settings {
-            timings: Timings::instant(),
-            ..Settings::default()
-        },
+        identities: vec![Identity { client_id: CLIENT.to_owned(), credential: Credential::Secret(SECRET.to_owned()) }],
+        settings: Settings { timings: Timings::instant(), ..Settings::default() },
         limits: Limits::generous(),
         ..Config::default()
     }
@@ -70,27 +60,15 @@ impl Session {
     pub async fn with(config: Config) -> Self {
         let emulator = Emulator::start(config).await.unwrap();
         let http = client(&emulator);
-        let mut session = Self {
-            emulator,
-            http,
-            token: String::new(),
-        };
-        let reply = session
-            .sign_in(&[("client_id", CLIENT), ("client_secret", SECRET)])
-            .await;
-        reply.body()["access_token"]
-            .as_str()
-            .unwrap()
-            .clone_into(&mut session.token);
+        let mut session = Self { emulator, http, token: String::new() };
+        let reply = session.sign_in(&[("client_id", CLIENT), ("client_secret", SECRET)]).await;
+        reply.body()["access_token"].as_str().unwrap().clone_into(&mut session.token);
         session
     }
 
     /// Asks for a token, with the fields that every such request has.
     pub async fn sign_in(&self, fields: &[(&str, &str)]) -> Reply {
-        let mut form = vec![
-            ("grant_type", "client_credentials"),
-            ("scope", "https://management.azure.com/.default"),
-        ];
+        let mut form = vec![("grant_type", "client_credentials"), ("scope", "https://management.azure.com/.default")];
         form.retain(|(name, _)| !fields.iter().any(|(other, _)| other == name));
         form.extend(fields);
         self.token_request(self.emulator.tenant_id(), &form).await
@@ -103,20 +81,13 @@ impl Session {
 
     /// A request to ARM with the version, unless the path has a query of its own.
     pub async fn arm(&self, method: &str, path: &str, body: Option<Value>) -> Reply {
-        let query = if path.contains('?') {
-            String::new()
-        } else {
-            format!("?api-version={VERSION}")
-        };
-        self.url(method, &format!("{}{path}{query}", self.emulator.endpoint()), body)
-            .await
+        let query = if path.contains('?') { String::new() } else { format!("?api-version={VERSION}") };
+        self.url(method, &format!("{}{path}{query}", self.emulator.endpoint()), body).await
     }
 
     pub async fn url(&self, method: &str, url: &str, body: Option<Value>) -> Reply {
-        let mut request = self
-            .http
-            .request(Method::from_bytes(method.as_bytes()).unwrap(), url)
-            .bearer_auth(&self.token);
+        let mut request =
+            self.http.request(Method::from_bytes(method.as_bytes()).unwrap(), url).bearer_auth(&self.token);
         if let Some(body) = body {
             request = request.json(&body);
         }
@@ -157,11 +128,7 @@ impl Session {
 
 pub fn client(emulator: &Emulator) -> Client {
     let certificate = Certificate::from_pem(emulator.ca_pem().as_bytes()).unwrap();
-    Client::builder()
-        .tls_certs_only([certificate])
-        .timeout(Duration::from_secs(20))
-        .build()
-        .unwrap()
+    Client::builder().tls_certs_only([certificate]).timeout(Duration::from_secs(20)).build().unwrap()
 }
 
 pub async fn reply(request: reqwest::RequestBuilder) -> Reply {

@@ -24,19 +24,13 @@ impl Signer {
     fn ec() -> Self {
         let pair = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
         let key = EncodingKey::from_ec_pem(pair.serialize_pem().as_bytes()).unwrap();
-        Self {
-            key,
-            algorithm: Algorithm::ES256,
-        }
+        Self { key, algorithm: Algorithm::ES256 }
     }
 
     fn rsa() -> Self {
         let pair = KeyPair::generate_for(&PKCS_RSA_SHA256).unwrap();
         let key = EncodingKey::from_rsa_pem(pair.serialize_pem().as_bytes()).unwrap();
-        Self {
-            key,
-            algorithm: Algorithm::RS256,
-        }
+        Self { key, algorithm: Algorithm::RS256 }
     }
 
     fn jwks(&self) -> Value {
@@ -53,10 +47,7 @@ impl Signer {
 }
 
 fn seconds_from_now(seconds: i64) -> i64 {
-    let now = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap()
-        .as_secs();
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
     i64::try_from(now).unwrap() + seconds
 }
 
@@ -73,27 +64,17 @@ fn claims() -> Value {
 
 fn federation(signer: &Signer) -> Config {
     let mut config = config();
-    config.issuers.push(Issuer {
-        url: ISSUER.to_owned(),
-        jwks: signer.jwks(),
-    });
+    config.issuers.push(Issuer { url: ISSUER.to_owned(), jwks: signer.jwks() });
     config.identities.push(Identity {
         client_id: FEDERATED.to_owned(),
-        credential: Credential::Federated {
-            issuer: ISSUER.to_owned(),
-            subject: SUBJECT.to_owned(),
-        },
+        credential: Credential::Federated { issuer: ISSUER.to_owned(), subject: SUBJECT.to_owned() },
     });
     config
 }
 
 async fn present(session: &Session, client: &str, assertion: &str) -> Reply {
     session
-        .sign_in(&[
-            ("client_id", client),
-            ("client_assertion_type", ASSERTION_TYPE),
-            ("client_assertion", assertion),
-        ])
+        .sign_in(&[("client_id", client), ("client_assertion_type", ASSERTION_TYPE), ("client_assertion", assertion)])
         .await
 }
 
@@ -147,39 +128,19 @@ async fn an_unsigned_assertion_is_refused() {
     let session = Session::with(federation(&signer)).await;
     let assertion = signer.sign(&claims());
     let (unsigned, _) = assertion.rsplit_once('.').unwrap();
-    assert_refused(
-        &present(&session, FEDERATED, &format!("{unsigned}.")).await,
-        401,
-        50_013,
-    );
+    assert_refused(&present(&session, FEDERATED, &format!("{unsigned}.")).await, 401, 50_013);
 }
 
 #[tokio::test]
 async fn wrong_secrets_clients_tenants_and_scopes_are_refused() {
     let session = Session::start().await;
     let secret = [("client_id", CLIENT), ("client_secret", SECRET)];
-    assert_refused(
-        &session
-            .sign_in(&[("client_id", CLIENT), ("client_secret", "wrong")])
-            .await,
-        401,
-        7_000_215,
-    );
-    assert_refused(
-        &session
-            .sign_in(&[("client_id", "nobody"), ("client_secret", SECRET)])
-            .await,
-        400,
-        700_016,
-    );
+    assert_refused(&session.sign_in(&[("client_id", CLIENT), ("client_secret", "wrong")]).await, 401, 7_000_215);
+    assert_refused(&session.sign_in(&[("client_id", "nobody"), ("client_secret", SECRET)]).await, 400, 700_016);
     assert_refused(&session.sign_in(&[("client_id", CLIENT)]).await, 401, 7_000_218);
     assert_refused(&session.token_request("elsewhere", &secret).await, 400, 90_002);
     let scoped = |scope| [secret.as_slice(), &[("scope", scope)]].concat();
-    assert_refused(
-        &session.sign_in(&scoped("https://graph.microsoft.com/.default")).await,
-        400,
-        500_011,
-    );
+    assert_refused(&session.sign_in(&scoped("https://graph.microsoft.com/.default")).await, 400, 500_011);
     assert_refused(&session.sign_in(&scoped("openid")).await, 400, 1_002_012);
     let grant = [secret.as_slice(), &[("grant_type", "password")]].concat();
     assert_refused(&session.sign_in(&grant).await, 400, 70_003);
@@ -189,51 +150,26 @@ async fn wrong_secrets_clients_tenants_and_scopes_are_refused() {
 async fn a_token_for_the_emulators_own_endpoint_is_taken() {
     let mut session = Session::start().await;
     let scope = format!("{}/.default", session.emulator.endpoint());
-    let fields = [
-        ("client_id", CLIENT),
-        ("client_secret", SECRET),
-        ("scope", scope.as_str()),
-    ];
-    session.token = session.sign_in(&fields).await.body()["access_token"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let fields = [("client_id", CLIENT), ("client_secret", SECRET), ("scope", scope.as_str())];
+    session.token = session.sign_in(&fields).await.body()["access_token"].as_str().unwrap().to_owned();
     assert_eq!(session.get(&workspace("nothing")).await.status, 404);
 }
 
 #[tokio::test]
 async fn arm_refuses_missing_foreign_and_expired_tokens() {
-    let mut session = Session::with(Config {
-        token_lifetime: Duration::from_secs(1),
-        ..config()
-    })
-    .await;
-    let url = format!(
-        "{}{}?api-version=2025-12-01",
-        session.emulator.endpoint(),
-        workspace("hub")
-    );
+    let mut session = Session::with(Config { token_lifetime: Duration::from_secs(1), ..config() }).await;
+    let url = format!("{}{}?api-version=2025-12-01", session.emulator.endpoint(), workspace("hub"));
     let missing = crate::session::reply(session.http.get(&url)).await;
     assert_eq!((missing.status, missing.code().as_str()), (401, "AuthenticationFailed"));
-    assert!(
-        missing
-            .header("www-authenticate")
-            .starts_with("Bearer authorization_uri=")
-    );
+    assert!(missing.header("www-authenticate").starts_with("Bearer authorization_uri="));
 
     tokio::time::sleep(Duration::from_millis(2100)).await;
     let expired = session.get(&workspace("hub")).await;
-    assert_eq!(
-        (expired.status, expired.code().as_str()),
-        (401, "ExpiredAuthenticationToken")
-    );
+    assert_eq!((expired.status, expired.code().as_str()), (401, "ExpiredAuthenticationToken"));
 
     "made.up.token".clone_into(&mut session.token);
     let foreign = session.get(&workspace("hub")).await;
-    assert_eq!(
-        (foreign.status, foreign.code().as_str()),
-        (401, "InvalidAuthenticationToken")
-    );
+    assert_eq!((foreign.status, foreign.code().as_str()), (401, "InvalidAuthenticationToken"));
 }
 
 #[tokio::test]

@@ -27,18 +27,8 @@ async fn a_hub_reads_in_the_recorded_shape() {
     assert_eq!(properties["description"], "");
     assert_eq!(properties["imageBuildCompute"], Value::Null);
     assert_eq!(properties["managedNetwork"]["isolationMode"], "Disabled");
-    assert!(
-        properties["keyVault"]
-            .as_str()
-            .unwrap()
-            .contains("/Microsoft.Keyvault/vaults/vault")
-    );
-    assert!(
-        properties["storageAccount"]
-            .as_str()
-            .unwrap()
-            .contains("/Microsoft.Storage/storageaccounts/store")
-    );
+    assert!(properties["keyVault"].as_str().unwrap().contains("/Microsoft.Keyvault/vaults/vault"));
+    assert!(properties["storageAccount"].as_str().unwrap().contains("/Microsoft.Storage/storageaccounts/store"));
     assert_eq!(properties["workspaceId"].as_str().unwrap().len(), 36);
     assert_eq!(properties["discoveryUrl"], "https://eastus.api.azureml.ms/discovery");
     assert!(properties.get("associatedWorkspaces").is_none());
@@ -64,14 +54,9 @@ async fn paths_and_hub_ids_are_compared_without_case() {
     let session = Session::start().await;
     let hub = workspace("hub");
     session.accepted(&hub, hub_body()).await;
-    session
-        .accepted(&workspace("project"), project_body(&hub.to_uppercase()))
-        .await;
+    session.accepted(&workspace("project"), project_body(&hub.to_uppercase())).await;
     let read = session.get(&hub.to_lowercase()).await.body();
-    assert_eq!(
-        read["properties"]["associatedWorkspaces"],
-        json!([workspace("project")])
-    );
+    assert_eq!(read["properties"]["associatedWorkspaces"], json!([workspace("project")]));
 }
 
 #[tokio::test]
@@ -144,18 +129,8 @@ async fn a_project_that_echoes_what_it_inherits_is_refused() {
         let mut body = project_body(&hub);
         body["properties"][name] = read["properties"][name].clone();
         let reply = session.put(&project, body).await;
-        assert_eq!(
-            (reply.status, reply.code().as_str()),
-            (400, "ValidationError"),
-            "{name}"
-        );
-        assert!(
-            reply
-                .message()
-                .starts_with("Project workspace shouldn't define it's own"),
-            "{}",
-            reply.message()
-        );
+        assert_eq!((reply.status, reply.code().as_str()), (400, "ValidationError"), "{name}");
+        assert!(reply.message().starts_with("Project workspace shouldn't define it's own"), "{}", reply.message());
     }
 }
 
@@ -167,18 +142,9 @@ async fn a_project_needs_a_hub_in_its_region() {
     session.accepted(&workspace("other"), project_body(&hub)).await;
     let mut elsewhere = project_body(&hub);
     elsewhere["location"] = json!("westus");
-    for body in [
-        project_body(&workspace("missing")),
-        project_body(&workspace("other")),
-        elsewhere,
-    ] {
+    for body in [project_body(&workspace("missing")), project_body(&workspace("other")), elsewhere] {
         let reply = session.put(&workspace("project"), body).await;
-        assert_eq!(
-            (reply.status, reply.code().as_str()),
-            (400, "ValidationError"),
-            "{}",
-            reply.text
-        );
+        assert_eq!((reply.status, reply.code().as_str()), (400, "ValidationError"), "{}", reply.text);
     }
 }
 
@@ -206,13 +172,7 @@ async fn a_managed_network_cannot_be_taken_away() {
     session.accepted(&hub, body.clone()).await;
     let network = session.get(&hub).await.body()["properties"]["managedNetwork"].clone();
     assert_eq!(network["isolationMode"], "AllowInternetOutbound");
-    assert!(
-        network["outboundRules"]
-            .as_object()
-            .unwrap()
-            .values()
-            .all(|rule| rule["category"] == "Required")
-    );
+    assert!(network["outboundRules"].as_object().unwrap().values().all(|rule| rule["category"] == "Required"));
     body["properties"]["managedNetwork"]["isolationMode"] = json!("Disabled");
     let reply = session.put(&hub, body).await;
     assert_eq!((reply.status, reply.code().as_str()), (400, "ValidationError"));
@@ -228,11 +188,7 @@ async fn a_hub_with_projects_cannot_be_deleted() {
     assert_eq!(reply.message(), "AI hub still has associated AI projects");
     assert_eq!(session.arm("DELETE", &project, None).await.status, 202);
     assert_eq!(session.get(&project).await.status, 404);
-    assert!(
-        session.get(&hub).await.body()["properties"]
-            .get("associatedWorkspaces")
-            .is_none()
-    );
+    assert!(session.get(&hub).await.body()["properties"].get("associatedWorkspaces").is_none());
     assert_eq!(session.arm("DELETE", &hub, None).await.status, 202);
     assert_eq!(session.arm("DELETE", &hub, None).await.status, 204);
 }
@@ -245,10 +201,7 @@ async fn names_locations_and_bodies_are_checked() {
     let mut body = hub_body();
     body.as_object_mut().unwrap().remove("location");
     assert_eq!(session.put(&workspace("hub"), body).await.code(), "LocationRequired");
-    assert_eq!(
-        session.put(&workspace("hub"), json!([])).await.code(),
-        "InvalidRequestContent"
-    );
+    assert_eq!(session.put(&workspace("hub"), json!([])).await.code(), "InvalidRequestContent");
     let mut body = hub_body();
     body["properties"]["publicNetworkAccess"] = json!("Sometimes");
     assert_eq!(session.put(&workspace("hub"), body).await.code(), "ValidationError");
@@ -258,48 +211,22 @@ async fn names_locations_and_bodies_are_checked() {
 async fn every_workspace_comes_with_datastores_named_after_its_id() {
     let session = Session::start().await;
     let (hub, project) = session.hub_and_project().await;
-    let id = session.get(&project).await.body()["properties"]["workspaceId"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let id = session.get(&project).await.body()["properties"]["workspaceId"].as_str().unwrap().to_owned();
     let listed = session.get(&format!("{project}/datastores")).await.body();
     assert_eq!(listed["value"].as_array().unwrap().len(), 4);
-    let blob = session
-        .get(&format!("{project}/datastores/workspaceblobstore"))
-        .await
-        .body();
+    let blob = session.get(&format!("{project}/datastores/workspaceblobstore")).await.body();
     assert_eq!(blob["type"], "Microsoft.MachineLearningServices/workspaces/datastores");
     assert_eq!(blob["properties"]["containerName"], format!("{id}-blobstore"));
     assert_eq!(blob["properties"]["accountName"], "store");
     assert_eq!(blob["properties"]["isDefault"], true);
-    assert_eq!(
-        blob["properties"]["credentials"],
-        json!({"credentialsType": "AccountKey"})
-    );
+    assert_eq!(blob["properties"]["credentials"], json!({"credentialsType": "AccountKey"}));
 
     session.emulator.set_container_naming(ContainerNaming::DashedBlobstore);
     session.accepted(&workspace("later"), project_body(&hub)).await;
-    let later = session
-        .get(&format!("{}/datastores/workspaceblobstore", workspace("later")))
-        .await
-        .body();
-    assert!(
-        later["properties"]["containerName"]
-            .as_str()
-            .unwrap()
-            .ends_with("-azureml-blobstore")
-    );
+    let later = session.get(&format!("{}/datastores/workspaceblobstore", workspace("later"))).await.body();
+    assert!(later["properties"]["containerName"].as_str().unwrap().ends_with("-azureml-blobstore"));
 
     session.emulator.set_datastores_appear(false);
-    assert_eq!(
-        session.get(&format!("{project}/datastores")).await.body()["value"],
-        json!([])
-    );
-    assert_eq!(
-        session
-            .get(&format!("{project}/datastores/workspaceblobstore"))
-            .await
-            .status,
-        404
-    );
+    assert_eq!(session.get(&format!("{project}/datastores")).await.body()["value"], json!([]));
+    assert_eq!(session.get(&format!("{project}/datastores/workspaceblobstore")).await.status, 404);
 }

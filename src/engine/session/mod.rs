@@ -130,10 +130,7 @@ impl<'c, K: Kind> Session<'c, K> {
 
     fn remember(&mut self, resource: OwnedResource) {
         let resources = &mut K::engine(&mut self.status).resources;
-        match resources
-            .iter_mut()
-            .find(|owned| owned.id.eq_ignore_ascii_case(&resource.id))
-        {
+        match resources.iter_mut().find(|owned| owned.id.eq_ignore_ascii_case(&resource.id)) {
             Some(owned) => *owned = resource,
             None => resources.push(resource),
         }
@@ -155,25 +152,18 @@ impl<'c, K: Kind> Session<'c, K> {
         }
         match farewell {
             Farewell::Gone => {
-                self.tell(Reason::Deleted, &format!("{} is gone from Azure", label(id)))
-                    .await;
+                self.tell(Reason::Deleted, &format!("{} is gone from Azure", label(id))).await;
             }
             Farewell::NotOurs => {
                 self.warn(
                     Reason::LeftInPlace,
-                    &format!(
-                        "{} stays in Azure: it does not carry this object's owner mark",
-                        label(id)
-                    ),
+                    &format!("{} stays in Azure: it does not carry this object's owner mark", label(id)),
                 )
                 .await;
             }
             Farewell::Orphaned => {
-                self.tell(
-                    Reason::Orphaned,
-                    &format!("{} stays in Azure, as the object's policies say", label(id)),
-                )
-                .await;
+                self.tell(Reason::Orphaned, &format!("{} stays in Azure, as the object's policies say", label(id)))
+                    .await;
             }
         }
     }

@@ -40,16 +40,9 @@ impl<K: Kind> Session<'_, K> {
         if error.class == Class::Lasting && !deleting {
             return Rest::new(State::Stalled, Reason::Refused, message, Wake::Resync);
         }
-        let wake = Wake::Backoff {
-            class: error.class,
-            retry_after: error.retry_after,
-        };
+        let wake = Wake::Backoff { class: error.class, retry_after: error.retry_after };
         // Waiting for one's turn is no failure.
-        let state = if error.cause == Cause::Busy {
-            State::Working
-        } else {
-            State::Waiting
-        };
+        let state = if error.cause == Cause::Busy { State::Working } else { State::Waiting };
         Rest::new(state, reason_of(error.cause), message, wake)
     }
 
@@ -77,8 +70,7 @@ impl<K: Kind> Session<'_, K> {
         let generation = self.object.meta().generation.unwrap_or_default();
         let deleting = self.deleting();
         if let Some(primary) = wanted.and_then(<[Wanted]>::first) {
-            self.object
-                .publish(&self.context.world, primary, &self.sights, &mut self.status);
+            self.object.publish(&self.context.world, primary, &self.sights, &mut self.status);
             let engine = K::engine(&mut self.status);
             engine.azure_name = Some(primary.id.name().to_owned());
             let owned = engine.resources.iter().any(|owned| same(owned, &primary.id));
@@ -104,11 +96,7 @@ impl<K: Kind> Session<'_, K> {
             "status": self.status,
         });
         let parameters = PatchParams::apply(FIELD_MANAGER).force();
-        match self
-            .api
-            .patch_status(&self.object.name_any(), &parameters, &Patch::Apply(&patch))
-            .await
-        {
+        match self.api.patch_status(&self.object.name_any(), &parameters, &Patch::Apply(&patch)).await {
             Ok(object) => self.object = object,
             Err(kube::Error::Api(status)) if status.is_not_found() => return Ok(false),
             Err(error) => return Err(error.into()),
@@ -172,14 +160,8 @@ impl<K: Kind> Session<'_, K> {
 
 /// FACT: a hub's `associatedWorkspaces` lists its project ids (ARM reference, section 3).
 fn associated(hub: &Value) -> String {
-    let ids = hub["properties"]["associatedWorkspaces"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str);
-    ids.map(|id| id.rsplit('/').next().unwrap_or(id))
-        .collect::<Vec<_>>()
-        .join(", ")
+    let ids = hub["properties"]["associatedWorkspaces"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    ids.map(|id| id.rsplit('/').next().unwrap_or(id)).collect::<Vec<_>>().join(", ")
 }
 
 fn reason_of(cause: Cause) -> Reason {
@@ -197,12 +179,8 @@ fn reason_of(cause: Cause) -> Reason {
 
 /// What an event would tell of the conditions: the same failure again is not news.
 fn told(conditions: &[Condition]) -> Vec<Option<(&str, &str)>> {
-    [
-        ConditionType::Ready,
-        ConditionType::Synced,
-        ConditionType::ReferencesResolved,
-    ]
-    .into_iter()
-    .map(|type_| find(conditions, type_).map(|condition| (condition.reason.as_str(), condition.message.as_str())))
-    .collect()
+    [ConditionType::Ready, ConditionType::Synced, ConditionType::ReferencesResolved]
+        .into_iter()
+        .map(|type_| find(conditions, type_).map(|condition| (condition.reason.as_str(), condition.message.as_str())))
+        .collect()
 }

@@ -22,14 +22,7 @@ impl<K: Kind> Session<'_, K> {
         let (id, seen) = match &target {
             Target::Resource(id) => {
                 let version = api_version(id);
-                (
-                    id,
-                    self.context
-                        .arm
-                        .get(id, version)
-                        .await
-                        .map(|found| found.map_or(Sight::Absent, Sight::Present)),
-                )
+                (id, self.context.arm.get(id, version).await.map(|found| found.map_or(Sight::Absent, Sight::Present)))
             }
             Target::Collection(id, collection) => {
                 let listed = self.context.arm.list(id, collection, api_version(id)).await;
@@ -57,8 +50,7 @@ impl<K: Kind> Session<'_, K> {
             Err(error) => return Next::Rest(self.set_back("follow the operation on", &id, &error)),
         };
         if let Progress::Running { .. } = progress {
-            self.sights
-                .insert(Target::Operation(operation.url), Timestamp::now(), Sight::Running);
+            self.sights.insert(Target::Operation(operation.url), Timestamp::now(), Sight::Running);
             return Next::Plan;
         }
         K::engine(&mut self.status).operation = None;
@@ -89,16 +81,9 @@ impl<K: Kind> Session<'_, K> {
             }
             Progress::Untold(error) => {
                 tracing::warn!(resource = %id, %error, "Azure does not tell how the operation on {id} goes");
-                let message = format!(
-                    "Azure does not tell how its operation goes ({error}); looking at {} instead",
-                    label(&id)
-                );
-                Next::Rest(Rest::new(
-                    State::Working,
-                    Reason::InProgress,
-                    message,
-                    Wake::After(UNTOLD),
-                ))
+                let message =
+                    format!("Azure does not tell how its operation goes ({error}); looking at {} instead", label(&id));
+                Next::Rest(Rest::new(State::Working, Reason::InProgress, message, Wake::After(UNTOLD)))
             }
             Progress::Running { .. } => Next::Plan,
         }

@@ -28,10 +28,7 @@ const TAKEN: Duration = Duration::from_secs(2);
 impl<K: Kind> Session<'_, K> {
     /// The inventory names the resource before ARM hears of it, so that nothing that is made can be lost.
     pub(super) async fn record(&mut self, wanted: &Wanted) -> Result<Next, Error> {
-        self.remember(OwnedResource {
-            id: wanted.id.to_string(),
-            ..OwnedResource::default()
-        });
+        self.remember(OwnedResource { id: wanted.id.to_string(), ..OwnedResource::default() });
         let message = format!("about to make {}", label(&wanted.id));
         self.publish_rest(
             &Rest::new(State::Working, Reason::Creating, message, Wake::Event),
@@ -58,31 +55,21 @@ impl<K: Kind> Session<'_, K> {
             .await;
         }
         let body = wanted.body.clone();
-        self.send(wanted, OperationKind::Create, UpdateBy::Put, body, Reason::Created)
-            .await
+        self.send(wanted, OperationKind::Create, UpdateBy::Put, body, Reason::Created).await
     }
 
     pub(super) async fn update(&mut self, update: Update) -> Result<Next, Error> {
         if !self.is_current().await? {
             return Ok(Next::Plan);
         }
-        let Update {
-            wanted,
-            differences,
-            formerly,
-            reason,
-        } = update;
+        let Update { wanted, differences, formerly, reason } = update;
         let observed = self.sights.resource(&wanted.id).cloned().unwrap_or_default();
         let by = wanted.type_.update;
         let body = match by {
             UpdateBy::Patch => body::patch(&wanted.body, &observed, &differences, &formerly, wanted.type_),
             UpdateBy::Put => body::replacement(&wanted.body, &observed, &formerly, wanted.type_),
         };
-        let what = if differences.is_empty() {
-            "its credentials".to_owned()
-        } else {
-            plan::listed(&differences)
-        };
+        let what = if differences.is_empty() { "its credentials".to_owned() } else { plan::listed(&differences) };
         let id = wanted.id.clone();
         let next = self.send(wanted, OperationKind::Update, by, body, reason).await?;
         if !matches!(&next, Next::Rest(rest) if rest.state != State::Working) {
@@ -112,13 +99,7 @@ impl<K: Kind> Session<'_, K> {
                 Err(FillError::Kubernetes(error)) => return Err(error.into()),
             }
         }
-        if self
-            .context
-            .gate
-            .enter(&wanted.id, &self.holder(), GATE_PATIENCE)
-            .await
-            .is_err()
-        {
+        if self.context.gate.enter(&wanted.id, &self.holder(), GATE_PATIENCE).await.is_err() {
             return Ok(Next::Rest(busy(&wanted.id)));
         }
         let (arm, version) = (&self.context.arm, wanted.type_.api_version);
@@ -140,11 +121,7 @@ impl<K: Kind> Session<'_, K> {
                 self.written(&wanted.id, plan::applied(&wanted));
                 self.just_done = Some((kind, wanted.id.clone()));
                 if let Some(resource) = answer {
-                    self.sights.insert(
-                        Target::Resource(wanted.id.clone()),
-                        Timestamp::now(),
-                        Sight::Present(resource),
-                    );
+                    self.sights.insert(Target::Resource(wanted.id.clone()), Timestamp::now(), Sight::Present(resource));
                 }
                 if reason == Reason::Created {
                     self.tell(reason, &format!("made {}", label(&wanted.id))).await;
@@ -156,11 +133,7 @@ impl<K: Kind> Session<'_, K> {
                 if error.class == Class::Lasting {
                     K::engine(&mut self.status).refused = Some(attempt);
                 }
-                let verb = if kind == OperationKind::Create {
-                    "create"
-                } else {
-                    "update"
-                };
+                let verb = if kind == OperationKind::Create { "create" } else { "update" };
                 Ok(Next::Rest(self.set_back(verb, &wanted.id, &error)))
             }
         }
@@ -170,13 +143,7 @@ impl<K: Kind> Session<'_, K> {
         if !self.is_current().await? {
             return Ok(Next::Plan);
         }
-        if self
-            .context
-            .gate
-            .enter(&id, &self.holder(), GATE_PATIENCE)
-            .await
-            .is_err()
-        {
+        if self.context.gate.enter(&id, &self.holder(), GATE_PATIENCE).await.is_err() {
             return Ok(Next::Rest(busy(&id)));
         }
         let deleted = self.context.arm.delete(&id, api_version(&id)).await;
@@ -190,8 +157,7 @@ impl<K: Kind> Session<'_, K> {
             Ok(Written::Done(_)) => {
                 self.context.gate.leave(&self.holder());
                 self.just_done = Some((OperationKind::Delete, id.clone()));
-                self.sights
-                    .insert(Target::Resource(id), Timestamp::now(), Sight::Absent);
+                self.sights.insert(Target::Resource(id), Timestamp::now(), Sight::Absent);
                 Ok(Next::Plan)
             }
             Err(error) => {
@@ -209,14 +175,7 @@ impl<K: Kind> Session<'_, K> {
         sent: Option<Applied>,
         attempt: Option<String>,
     ) -> Operation {
-        Operation {
-            kind,
-            resource_id: id.to_string(),
-            url,
-            started_at: self.fresh_from.to_string(),
-            sent,
-            attempt,
-        }
+        Operation { kind, resource_id: id.to_string(), url, started_at: self.fresh_from.to_string(), sent, attempt }
     }
 
     pub(super) fn begin(&mut self, operation: Operation, id: &ArmId, retry_after: Option<Duration>) -> Next {
@@ -242,11 +201,7 @@ impl<K: Kind> Session<'_, K> {
             return Ok(true);
         }
         let name = self.object.name_any();
-        let current = self
-            .api
-            .get_opt(&name)
-            .await?
-            .filter(|current| current.uid() == self.object.uid());
+        let current = self.api.get_opt(&name).await?.filter(|current| current.uid() == self.object.uid());
         self.confirmed = true;
         match current {
             Some(current) if current.resource_version() == self.object.resource_version() => Ok(true),
@@ -262,11 +217,7 @@ impl<K: Kind> Session<'_, K> {
 
     pub(super) async fn set_finalizers(&mut self, finalizers: &[String]) -> Result<(), Error> {
         let patch = json!({"metadata": {"resourceVersion": self.object.resource_version(), "finalizers": finalizers}});
-        match self
-            .api
-            .patch(&self.object.name_any(), &PatchParams::default(), &Patch::Merge(&patch))
-            .await
-        {
+        match self.api.patch(&self.object.name_any(), &PatchParams::default(), &Patch::Merge(&patch)).await {
             Ok(object) => {
                 self.object = object;
                 self.confirmed = true;
@@ -279,9 +230,7 @@ impl<K: Kind> Session<'_, K> {
 }
 
 fn busy(id: &ArmId) -> Rest {
-    let message = format!(
-        "{} is being written to on behalf of another object; waiting for that to end",
-        label(&id.top_level())
-    );
+    let message =
+        format!("{} is being written to on behalf of another object; waiting for that to end", label(&id.top_level()));
     Rest::new(State::Working, Reason::Busy, message, Wake::After(TAKEN))
 }

@@ -23,9 +23,8 @@ const OBJECTS: &[(&str, &str, &str)] = &[
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let program = std::env::args_os()
-        .nth(1)
-        .map_or_else(|| repository().join("target/debug/foundry-operator"), PathBuf::from);
+    let program =
+        std::env::args_os().nth(1).map_or_else(|| repository().join("target/debug/foundry-operator"), PathBuf::from);
     let outcome = tokio::select! {
         outcome = demonstrate(program) => outcome,
         _ = tokio::signal::ctrl_c() => Ok(()),
@@ -55,30 +54,15 @@ async fn demonstrate(program: PathBuf) -> Result<(), Failure> {
 
     say("2/4  Starting the Azure emulator");
     let timings = Timings::all(AZURE_TAKES);
-    let config = Config {
-        settings: AzureSettings {
-            timings,
-            ..AzureSettings::default()
-        },
-        ..Config::default()
-    };
+    let config = Config { settings: AzureSettings { timings, ..AzureSettings::default() }, ..Config::default() };
     let azure = Azure::start(&cluster, config).await?;
     let ca = folder.join("arm-ca.pem");
     fs::write(&ca, azure.ca_pem())?;
-    fs::write(
-        folder.join("arm.env"),
-        format!("ARM_ENDPOINT={}\nCA_BUNDLE={}\n", azure.endpoint(), ca.display()),
-    )?;
+    fs::write(folder.join("arm.env"), format!("ARM_ENDPOINT={}\nCA_BUNDLE={}\n", azure.endpoint(), ca.display()))?;
 
     say("3/4  Starting the operator under its own ServiceAccount");
-    let flags = ["--log-format", "text", "--resync", "30s", "--poll-interval", "1s"]
-        .map(str::to_owned)
-        .to_vec();
-    let settings = Settings {
-        program,
-        folder: folder.clone(),
-        flags,
-    };
+    let flags = ["--log-format", "text", "--resync", "30s", "--poll-interval", "1s"].map(str::to_owned).to_vec();
+    let settings = Settings { program, folder: folder.clone(), flags };
     let operator = Operator::start(&cluster, &azure, &settings)?;
 
     say("4/4  kubectl apply -f config/demo\n");
@@ -108,10 +92,8 @@ async fn wait_until_ready(cluster: &Cluster, operator: &Operator) -> Result<(), 
             let is_ready = condition["status"] == "True";
             ready += usize::from(is_ready);
             let mark = if is_ready { "Ready  " } else { "       " };
-            let now = format!(
-                "{mark} {kind:<17} {namespace}/{name}: {}",
-                condition["message"].as_str().unwrap_or_default()
-            );
+            let now =
+                format!("{mark} {kind:<17} {namespace}/{name}: {}", condition["message"].as_str().unwrap_or_default());
             if now != *shown {
                 say(&format!("     {:>5.1}s  {now}", began.elapsed().as_secs_f64()));
                 *shown = now;
@@ -121,35 +103,24 @@ async fn wait_until_ready(cluster: &Cluster, operator: &Operator) -> Result<(), 
             return Ok(());
         }
         if began.elapsed() > PATIENCE || !operator.is_running() {
-            return Err(format!(
-                "not all objects became Ready; the operator's log is {}",
-                operator.log().display()
-            )
-            .into());
+            return Err(
+                format!("not all objects became Ready; the operator's log is {}", operator.log().display()).into()
+            );
         }
         tokio::time::sleep(Duration::from_millis(300)).await;
     }
 }
 
 fn show(cluster: &Cluster, folder: &Path, operator: &Operator) -> Result<(), Failure> {
-    say(&format!(
-        "\n$ kubectl get foundry -A\n{}",
-        cluster.kubectl(&["get", "foundry", "-A"])?
-    ));
-    let project = cluster
-        .get("foundryproject", "team-churn", "churn")?
-        .unwrap_or_default();
+    say(&format!("\n$ kubectl get foundry -A\n{}", cluster.kubectl(&["get", "foundry", "-A"])?));
+    let project = cluster.get("foundryproject", "team-churn", "churn")?.unwrap_or_default();
     let status = &project["status"];
     let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
     say(&format!("The project's workspace id: {}", text(&status["workspaceId"])));
     say(&format!("Its containers in {}:", text(&status["storageAccount"])));
     for container in status["containers"].as_array().into_iter().flatten() {
         let (name, datastore) = (text(&container["name"]), text(&container["datastore"]));
-        say(&format!(
-            "  {name:<52} {:<9} {datastore} ({})",
-            text(&container["type"]),
-            text(&container["source"])
-        ));
+        say(&format!("  {name:<52} {:<9} {datastore} ({})", text(&container["type"]), text(&container["source"])));
     }
     say(&format!(
         "

@@ -22,19 +22,13 @@ async fn a_connection_without_a_required_field_is_refused() {
     let desk = Desk::new().await;
     for field in ["category", "target", "authType"] {
         let spec = CONNECTION.but(json!({field: null}));
-        desk.refuses(CONNECTION, spec, &format!("spec.{field}"), "Required value")
-            .await;
+        desk.refuses(CONNECTION, spec, &format!("spec.{field}"), "Required value").await;
     }
     for parent in [json!({"projectRef": {}}), json!({"hubRef": {}})] {
-        let field = if parent.get("hubRef").is_some() {
-            "hubRef"
-        } else {
-            "projectRef"
-        };
+        let field = if parent.get("hubRef").is_some() { "hubRef" } else { "projectRef" };
         let mut spec = CONNECTION.but(json!({"projectRef": null}));
         spec[field] = json!({});
-        desk.refuses(CONNECTION, spec, &format!("spec.{field}.name"), "Required value")
-            .await;
+        desk.refuses(CONNECTION, spec, &format!("spec.{field}.name"), "Required value").await;
     }
 }
 
@@ -54,8 +48,7 @@ async fn a_connection_of_a_project_or_of_a_hub_passes() {
 async fn a_connection_of_both_or_neither_is_refused() {
     let desk = Desk::new().await;
     for parents in [json!({"projectRef": null}), json!({"hubRef": {"name": "contoso"}})] {
-        desk.refuses(CONNECTION, CONNECTION.but(parents), "spec", ONE_PARENT)
-            .await;
+        desk.refuses(CONNECTION, CONNECTION.but(parents), "spec", ONE_PARENT).await;
     }
 }
 
@@ -75,8 +68,7 @@ async fn a_parent_that_cannot_exist_in_the_namespace_is_refused() {
         }
         let elsewhere = json!({parent: {"name": "churn", "namespace": "other"}});
         let spec = super::with(without, elsewhere);
-        desk.refuses_unknown(CONNECTION, spec, &format!("spec.{parent}.namespace"))
-            .await;
+        desk.refuses_unknown(CONNECTION, spec, &format!("spec.{parent}.namespace")).await;
     }
 }
 
@@ -102,8 +94,7 @@ async fn all_but_the_fixed_fields_may_change() {
 async fn a_fixed_field_can_neither_change_nor_come_nor_go() {
     let desk = Desk::new().await;
     desk.create(CONNECTION, "least", CONNECTION.least()).await;
-    desk.create(CONNECTION, "full", CONNECTION.but(json!({"azureName": "aoai"})))
-        .await;
+    desk.create(CONNECTION, "full", CONNECTION.but(json!({"azureName": "aoai"}))).await;
     let of_hub = CONNECTION.but(json!({"projectRef": null, "hubRef": {"name": "contoso"}}));
     desk.create(CONNECTION, "shared", of_hub).await;
     let says = |field: &str| format!("{field} is fixed: delete this object and create another one to change it");
@@ -114,20 +105,17 @@ async fn a_fixed_field_can_neither_change_nor_come_nor_go() {
         ("least", "projectRef", at("projectRef.name", "other")),
         ("shared", "hubRef", at("hubRef.name", "other")),
     ] {
-        desk.refuses_change(CONNECTION, name, change, &[("spec", &says(field))])
-            .await;
+        desk.refuses_change(CONNECTION, name, change, &[("spec", &says(field))]).await;
     }
     let (project, hub) = (says("projectRef"), says("hubRef"));
     for (name, change) in [
         ("least", json!({"projectRef": null, "hubRef": {"name": "contoso"}})),
         ("shared", json!({"projectRef": {"name": "churn"}, "hubRef": null})),
     ] {
-        desk.refuses_change(CONNECTION, name, change, &[("spec", &project), ("spec", &hub)])
-            .await;
+        desk.refuses_change(CONNECTION, name, change, &[("spec", &project), ("spec", &hub)]).await;
     }
     let both = json!({"hubRef": {"name": "contoso"}});
-    desk.refuses_change(CONNECTION, "least", both, &[("spec", &hub), ("spec", ONE_PARENT)])
-        .await;
+    desk.refuses_change(CONNECTION, "least", both, &[("spec", &hub), ("spec", ONE_PARENT)]).await;
 }
 
 #[tokio::test]
@@ -151,18 +139,11 @@ async fn what_is_no_category_or_target_is_refused() {
         desk.refuses(CONNECTION, spec, "spec.category", says).await;
     }
     // An empty category breaks the pattern as well, so that it is told off twice.
-    let status = desk
-        .post(CONNECTION, "churn", CONNECTION.but(at("category", "")), true)
-        .await
-        .unwrap_err();
-    let why = [
-        ("spec.category", "should be at least 1 chars long"),
-        ("spec.category", says),
-    ];
+    let status = desk.post(CONNECTION, "churn", CONNECTION.but(at("category", "")), true).await.unwrap_err();
+    let why = [("spec.category", "should be at least 1 chars long"), ("spec.category", says)];
     super::refusal(&status, &why, &json!("no category"));
     let spec = CONNECTION.but(at("target", ""));
-    desk.refuses(CONNECTION, spec, "spec.target", "should be at least 1 chars long")
-        .await;
+    desk.refuses(CONNECTION, spec, "spec.target", "should be at least 1 chars long").await;
     for (field, limit) in [("category", 64), ("target", 2048)] {
         let spec = CONNECTION.but(at(field, "x".repeat(limit + 1)));
         let says = format!("Too long: may not be more than {limit} bytes");
@@ -184,14 +165,11 @@ async fn metadata_of_azures_pass() {
         json!({"k": "v".repeat(2048), "foundryoperator.dev": "v"}),
         metadata(40),
     ] {
-        let spec = desk
-            .accepts(CONNECTION, CONNECTION.but(at("metadata", metadata.clone())))
-            .await;
+        let spec = desk.accepts(CONNECTION, CONNECTION.but(at("metadata", metadata.clone()))).await;
         assert_eq!(spec["metadata"], metadata);
     }
     for shared in [true, false] {
-        desk.accepts(CONNECTION, CONNECTION.but(at("isSharedToAll", shared)))
-            .await;
+        desk.accepts(CONNECTION, CONNECTION.but(at("isSharedToAll", shared))).await;
     }
 }
 
@@ -205,11 +183,7 @@ async fn the_owner_mark_and_too_much_metadata_are_refused() {
             "metadata.foundryoperator.dev.owner is the operator's own: take it out",
         ),
         (metadata(41), "spec.metadata", "must have at most 40 items"),
-        (
-            json!({"k": "v".repeat(2049)}),
-            "spec.metadata.k",
-            "Too long: may not be more than 2048 bytes",
-        ),
+        (json!({"k": "v".repeat(2049)}), "spec.metadata.k", "Too long: may not be more than 2048 bytes"),
         (json!({"k": 1}), "spec.metadata.k", "must be of type string"),
     ] {
         let spec = CONNECTION.but(at("metadata", metadata));

@@ -14,13 +14,10 @@ fn selected_by(selector: &Value) -> Value {
 async fn every_kind_of_consent_passes() {
     let desk = Desk::new().await;
     for from in ["Same", "All"] {
-        desk.accepts(HUB, HUB.but(at("allowedProjects.namespaces.from", from)))
-            .await;
+        desk.accepts(HUB, HUB.but(at("allowedProjects.namespaces.from", from))).await;
     }
     for adoption in ["Forbidden", "Allowed"] {
-        let spec = desk
-            .accepts(HUB, HUB.but(at("allowedProjects.adoption", adoption)))
-            .await;
+        let spec = desk.accepts(HUB, HUB.but(at("allowedProjects.adoption", adoption))).await;
         assert_eq!(spec["allowedProjects"]["adoption"], adoption);
     }
     for selector in [
@@ -71,10 +68,7 @@ async fn a_selector_that_could_match_nothing_is_refused() {
         let spec = selected_by(&json!({"matchExpressions": [good, expression]}));
         desk.refuses(HUB, spec, "spec.allowedProjects.namespaces", says).await;
     }
-    for (expression, missing) in [
-        (json!({"key": "team"}), "operator"),
-        (json!({"operator": "Exists"}), "key"),
-    ] {
+    for (expression, missing) in [(json!({"key": "team"}), "operator"), (json!({"operator": "Exists"}), "key")] {
         let field = format!("spec.allowedProjects.namespaces.selector.matchExpressions[0].{missing}");
         let spec = selected_by(&json!({"matchExpressions": [expression]}));
         desk.refuses(HUB, spec, &field, "Required value").await;

@@ -32,20 +32,10 @@ const PLAIN_FIELDS: &[(&str, usize)] = &[
 /// the reference of the service, not from the code.
 const AUTH_TYPES: &[(&str, &[&str], &[&str], &str)] = &[
     ("ApiKey", &["key"], &[], "authType ApiKey takes exactly credentials.key"),
-    (
-        "AccountKey",
-        &["key"],
-        &[],
-        "authType AccountKey takes exactly credentials.key",
-    ),
+    ("AccountKey", &["key"], &[], "authType AccountKey takes exactly credentials.key"),
     ("SAS", &["sas"], &[], "authType SAS takes exactly credentials.sas"),
     ("PAT", &["pat"], &[], "authType PAT takes exactly credentials.pat"),
-    (
-        "CustomKeys",
-        &["keys.mine"],
-        &[],
-        "authType CustomKeys takes exactly credentials.keys",
-    ),
+    ("CustomKeys", &["keys.mine"], &[], "authType CustomKeys takes exactly credentials.keys"),
     (
         "AccessKey",
         &["accessKeyId", "secretAccessKey"],
@@ -73,14 +63,7 @@ const AUTH_TYPES: &[(&str, &[&str], &[&str], &str)] = &[
     (
         "OAuth2",
         &["clientId", "clientSecret"],
-        &[
-            "authUrl",
-            "developerToken",
-            "password",
-            "refreshToken",
-            "tenantId",
-            "username",
-        ],
+        &["authUrl", "developerToken", "password", "refreshToken", "tenantId", "username"],
         "authType OAuth2 takes exactly credentials.clientId, credentials.clientSecret, and if needed authUrl, \
          developerToken, password, refreshToken, tenantId, username",
     ),
@@ -113,11 +96,9 @@ async fn each_auth_type_takes_its_credentials() {
     for (auth_type, needed, allowed, _) in AUTH_TYPES {
         desk.accepts(CONNECTION, connection(auth_type, *needed)).await;
         for more in *allowed {
-            desk.accepts(CONNECTION, connection(auth_type, needed.iter().chain([more])))
-                .await;
+            desk.accepts(CONNECTION, connection(auth_type, needed.iter().chain([more]))).await;
         }
-        desk.accepts(CONNECTION, connection(auth_type, needed.iter().chain(*allowed)))
-            .await;
+        desk.accepts(CONNECTION, connection(auth_type, needed.iter().chain(*allowed))).await;
     }
 }
 
@@ -131,8 +112,7 @@ async fn credentials_that_lack_what_the_auth_type_needs_are_refused() {
         desk.refuses(CONNECTION, empty, "spec", says).await;
         for missing in *needed {
             let rest = needed.iter().chain(*allowed).filter(|field| *field != missing);
-            desk.refuses(CONNECTION, connection(auth_type, rest), "spec", says)
-                .await;
+            desk.refuses(CONNECTION, connection(auth_type, rest), "spec", says).await;
         }
     }
 }
@@ -142,9 +122,7 @@ async fn credentials_of_another_auth_type_are_refused() {
     let desk = Desk::new().await;
     let all = PLAIN_FIELDS.iter().map(|(field, _)| field).chain(SECRET_FIELDS);
     for (auth_type, needed, allowed, says) in AUTH_TYPES {
-        let foreign = all
-            .clone()
-            .filter(|field| !needed.contains(field) && !allowed.contains(field));
+        let foreign = all.clone().filter(|field| !needed.contains(field) && !allowed.contains(field));
         for field in foreign {
             let spec = connection(auth_type, needed.iter().chain([field]));
             desk.refuses(CONNECTION, spec, "spec", says).await;
@@ -172,25 +150,18 @@ async fn an_unknown_auth_type_is_refused_with_those_that_there_are() {
 async fn the_auth_type_changes_together_with_its_credentials() {
     let desk = Desk::new().await;
     desk.create(CONNECTION, "churn", connection("ApiKey", &["key"])).await;
-    desk.accepts_change(CONNECTION, "churn", json!({"authType": "AAD", "credentials": null}))
-        .await;
-    desk.accepts_change(CONNECTION, "churn", json!({"authType": "AccountKey"}))
-        .await;
+    desk.accepts_change(CONNECTION, "churn", json!({"authType": "AAD", "credentials": null})).await;
+    desk.accepts_change(CONNECTION, "churn", json!({"authType": "AccountKey"})).await;
     let (_, _, _, says) = AUTH_TYPES[10];
-    desk.refuses_change(CONNECTION, "churn", json!({"authType": "AAD"}), &[("spec", says)])
-        .await;
+    desk.refuses_change(CONNECTION, "churn", json!({"authType": "AAD"}), &[("spec", says)]).await;
     let (_, _, _, says) = AUTH_TYPES[0];
-    desk.refuses_change(CONNECTION, "churn", json!({"credentials": null}), &[("spec", says)])
-        .await;
+    desk.refuses_change(CONNECTION, "churn", json!({"credentials": null}), &[("spec", says)]).await;
 }
 
 /// A connection whose only fault can be in one field of the credentials.
 pub fn holding(field: &str, value: Value) -> Value {
     let whole = |needed: &[&str], allowed: &[&str]| needed.contains(&field) || allowed.contains(&field);
-    let (auth_type, needed, ..) = AUTH_TYPES
-        .iter()
-        .find(|(_, needed, allowed, _)| whole(needed, allowed))
-        .unwrap();
+    let (auth_type, needed, ..) = AUTH_TYPES.iter().find(|(_, needed, allowed, _)| whole(needed, allowed)).unwrap();
     let rest = connection(auth_type, needed.iter().filter(|other| **other != field));
     with(rest, at(&format!("credentials.{field}"), value))
 }
@@ -218,14 +189,9 @@ async fn plain_fields_are_refused_empty_and_past_their_limits() {
         let says = format!("Too long: may not be more than {limit} bytes");
         let long = holding(field, json!("x".repeat(limit + 1)));
         desk.refuses(CONNECTION, long, &path, &says).await;
-        let status = desk
-            .post(CONNECTION, "churn", holding(field, json!("")), true)
-            .await
-            .unwrap_err();
+        let status = desk.post(CONNECTION, "churn", holding(field, json!("")), true).await.unwrap_err();
         assert!(
-            status
-                .message
-                .contains(&format!("{path} in body should be at least 1 chars long")),
+            status.message.contains(&format!("{path} in body should be at least 1 chars long")),
             "{}",
             status.message
         );
@@ -253,8 +219,7 @@ async fn what_is_no_id_of_an_identity_is_refused_with_the_form_of_one() {
         arm_id("Microsoft.KeyVault/vaults/kv"),
     ] {
         let spec = holding("resourceId", json!(id));
-        desk.refuses(CONNECTION, spec, "spec.credentials.resourceId", says)
-            .await;
+        desk.refuses(CONNECTION, spec, "spec.credentials.resourceId", says).await;
     }
 }
 
@@ -275,12 +240,7 @@ async fn the_client_of_oauth2_is_a_guid_in_any_letter_case() {
 #[tokio::test]
 async fn another_client_of_oauth2_is_refused() {
     let desk = Desk::new().await;
-    for id in [
-        "my-app".to_owned(),
-        GUID.replace('-', ""),
-        format!("{{{GUID}}}"),
-        format!("{GUID}0"),
-    ] {
+    for id in ["my-app".to_owned(), GUID.replace('-', ""), format!("{{{GUID}}}"), format!("{GUID}0")] {
         let spec = with(connection("OAuth2", &["clientSecret"]), at("credentials.clientId", id));
         let says = "credentials.clientId must be a GUID where authType is OAuth2";
         desk.refuses(CONNECTION, spec, "spec", says).await;

@@ -9,22 +9,10 @@ const SUBSCRIPTION: &str = "00000000-0000-4000-8000-00000000000a";
 
 /// Field, resource type, and what the message calls it.
 const ARM_IDS: &[(&str, &str, &str)] = &[
-    (
-        "storageAccount",
-        "Microsoft.Storage/storageAccounts",
-        "a storage account",
-    ),
+    ("storageAccount", "Microsoft.Storage/storageAccounts", "a storage account"),
     ("keyVault", "Microsoft.KeyVault/vaults", "a key vault"),
-    (
-        "containerRegistry",
-        "Microsoft.ContainerRegistry/registries",
-        "a container registry",
-    ),
-    (
-        "applicationInsights",
-        "Microsoft.Insights/components",
-        "an Application Insights component",
-    ),
+    ("containerRegistry", "Microsoft.ContainerRegistry/registries", "a container registry"),
+    ("applicationInsights", "Microsoft.Insights/components", "an Application Insights component"),
 ];
 
 #[tokio::test]
@@ -49,8 +37,7 @@ async fn a_hub_without_a_required_field_is_refused() {
     let desk = Desk::new().await;
     for field in ["resourceGroup", "location", "storageAccount", "keyVault"] {
         let spec = HUB.but(json!({field: null}));
-        desk.refuses(HUB, spec, &format!("spec.{field}"), "Required value")
-            .await;
+        desk.refuses(HUB, spec, &format!("spec.{field}"), "Required value").await;
     }
     for (field, ..) in ARM_IDS {
         let mut spec = HUB.least();
@@ -59,8 +46,7 @@ async fn a_hub_without_a_required_field_is_refused() {
         desk.refuses(HUB, spec, &field, "Required value").await;
     }
     let spec = HUB.but(json!({"managedNetwork": {}}));
-    desk.refuses(HUB, spec, "spec.managedNetwork.isolationMode", "Required value")
-        .await;
+    desk.refuses(HUB, spec, "spec.managedNetwork.isolationMode", "Required value").await;
 }
 
 /// Values of a field that pass, values that do not, and what is said of those.
@@ -124,8 +110,7 @@ async fn what_is_no_subscription_resource_group_or_location_is_refused() {
             desk.refuses(HUB, HUB.but(at(field, value)), &path, says).await;
         }
         let spec = HUB.but(at(field, "x".repeat(254)));
-        desk.refuses(HUB, spec, &path, "Too long: may not be more than 253 bytes")
-            .await;
+        desk.refuses(HUB, spec, &path, "Too long: may not be more than 253 bytes").await;
     }
 }
 
@@ -177,8 +162,7 @@ async fn what_is_no_arm_id_of_the_right_type_is_refused_with_the_form_of_one() {
         }
         let spec = HUB.but(at(&format!("{field}.resourceId"), "x".repeat(513)));
         let path = format!("spec.{field}.resourceId");
-        desk.refuses(HUB, spec, &path, "Too long: may not be more than 512 bytes")
-            .await;
+        desk.refuses(HUB, spec, &path, "Too long: may not be more than 512 bytes").await;
     }
 }
 
@@ -223,27 +207,20 @@ async fn a_fixed_field_can_neither_change_nor_come_nor_go() {
     desk.create(HUB, "full", full).await;
     desk.create(HUB, "least", HUB.least()).await;
     for (field, other) in FIXED {
-        desk.refuses_change(HUB, "full", at(field, *other), &[("spec", &fixed(field))])
-            .await;
+        desk.refuses_change(HUB, "full", at(field, *other), &[("spec", &fixed(field))]).await;
     }
     for (field, other) in &FIXED[..2] {
-        desk.refuses_change(HUB, "full", at(field, Value::Null), &[("spec", &fixed(field))])
-            .await;
-        desk.refuses_change(HUB, "least", at(field, *other), &[("spec", &fixed(field))])
-            .await;
+        desk.refuses_change(HUB, "full", at(field, Value::Null), &[("spec", &fixed(field))]).await;
+        desk.refuses_change(HUB, "least", at(field, *other), &[("spec", &fixed(field))]).await;
     }
     let both = json!({"location": "eastus", "resourceGroup": "rg-other"});
     let (location, group) = (fixed("location"), fixed("resourceGroup"));
-    desk.refuses_change(HUB, "full", both, &[("spec", &location), ("spec", &group)])
-        .await;
+    desk.refuses_change(HUB, "full", both, &[("spec", &location), ("spec", &group)]).await;
 }
 
 fn other_storage_and_vault() -> [(&'static str, Value); 2] {
-    [
-        ("storageAccount", "Microsoft.Storage/storageAccounts/other"),
-        ("keyVault", "Microsoft.KeyVault/vaults/other"),
-    ]
-    .map(|(field, id)| (field, json!({field: {"resourceId": arm_id(id)}})))
+    [("storageAccount", "Microsoft.Storage/storageAccounts/other"), ("keyVault", "Microsoft.KeyVault/vaults/other")]
+        .map(|(field, id)| (field, json!({field: {"resourceId": arm_id(id)}})))
 }
 
 #[tokio::test]
@@ -254,8 +231,7 @@ async fn a_wrong_storage_account_or_key_vault_can_be_mended_until_the_hub_exists
         desk.accepts_change(HUB, "contoso", change).await;
     }
     desk.made_in_azure(HUB, "contoso").await;
-    desk.accepts_change(HUB, "contoso", HUB.but(json!({"description": "x"})))
-        .await;
+    desk.accepts_change(HUB, "contoso", HUB.but(json!({"description": "x"}))).await;
 }
 
 #[tokio::test]
@@ -278,27 +254,22 @@ const FIREWALLS: &[&str] = &["Standard", "Basic"];
 async fn managed_networks_pass_and_may_be_switched_on() {
     let desk = Desk::new().await;
     for mode in MODES {
-        desk.accepts(HUB, HUB.but(at("managedNetwork.isolationMode", *mode)))
-            .await;
+        desk.accepts(HUB, HUB.but(at("managedNetwork.isolationMode", *mode))).await;
     }
     for sku in FIREWALLS {
         let network = json!({"isolationMode": "AllowOnlyApprovedOutbound", "firewallSku": sku});
         desk.accepts(HUB, HUB.but(at("managedNetwork", network))).await;
     }
     desk.create(HUB, "none", HUB.least()).await;
-    desk.create(HUB, "off", HUB.but(at("managedNetwork.isolationMode", "Disabled")))
-        .await;
+    desk.create(HUB, "off", HUB.but(at("managedNetwork.isolationMode", "Disabled"))).await;
     for name in ["none", "off"] {
         for mode in MODES {
-            desk.accepts_change(HUB, name, at("managedNetwork.isolationMode", *mode))
-                .await;
+            desk.accepts_change(HUB, name, at("managedNetwork.isolationMode", *mode)).await;
         }
         desk.accepts_change(HUB, name, json!({"managedNetwork": null})).await;
     }
-    desk.create(HUB, "internet", HUB.but(at("managedNetwork.isolationMode", MODES[1])))
-        .await;
-    desk.accepts_change(HUB, "internet", at("managedNetwork.isolationMode", MODES[2]))
-        .await;
+    desk.create(HUB, "internet", HUB.but(at("managedNetwork.isolationMode", MODES[1]))).await;
+    desk.accepts_change(HUB, "internet", at("managedNetwork.isolationMode", MODES[2])).await;
 }
 
 #[tokio::test]
@@ -307,12 +278,8 @@ async fn a_managed_network_is_not_switched_off_again() {
     let says = "Azure does not switch a managed network off again: keep managedNetwork and an isolationMode other than \
         Disabled, or make another hub";
     for (name, mode) in [("internet", MODES[1]), ("approved", MODES[2])] {
-        desk.create(HUB, name, HUB.but(at("managedNetwork.isolationMode", mode)))
-            .await;
-        for off in [
-            at("managedNetwork.isolationMode", "Disabled"),
-            json!({"managedNetwork": null}),
-        ] {
+        desk.create(HUB, name, HUB.but(at("managedNetwork.isolationMode", mode))).await;
+        for off in [at("managedNetwork.isolationMode", "Disabled"), json!({"managedNetwork": null})] {
             desk.refuses_change(HUB, name, off, &[("spec", says)]).await;
         }
     }
@@ -328,8 +295,7 @@ async fn a_firewall_without_approved_outbound_and_unknown_modes_are_refused() {
     }
     let spec = HUB.but(at("managedNetwork.isolationMode", "Nonsense"));
     let says = format!("supported values: {}", quoted(MODES));
-    desk.refuses(HUB, spec, "spec.managedNetwork.isolationMode", &says)
-        .await;
+    desk.refuses(HUB, spec, "spec.managedNetwork.isolationMode", &says).await;
     let spec = HUB.but(json!({"managedNetwork": {"isolationMode": MODES[2], "firewallSku": "Premium"}}));
     let says = format!("supported values: {}", quoted(FIREWALLS));
     desk.refuses(HUB, spec, "spec.managedNetwork.firewallSku", &says).await;

@@ -42,10 +42,9 @@ impl Kind {
     /// The least that passes.
     fn least(self) -> Value {
         match self {
-            Self::Hub => with(
-                hub_spec("hub"),
-                json!({"azureName": null, "subscriptionId": null, "allowedProjects": null}),
-            ),
+            Self::Hub => {
+                with(hub_spec("hub"), json!({"azureName": null, "subscriptionId": null, "allowedProjects": null}))
+            }
             Self::Project => json!({"hubRef": {"name": "contoso"}}),
             Self::Connection => {
                 json!({"projectRef": {"name": "churn"}, "category": "AIServices", "target": "https://a", "authType": "AAD"})
@@ -87,11 +86,7 @@ fn arm_id(type_and_name: &str) -> String {
 
 /// As the API server lists the values of an enum.
 fn quoted(values: &[&str]) -> String {
-    values
-        .iter()
-        .map(|value| format!("\"{value}\""))
-        .collect::<Vec<_>>()
-        .join(", ")
+    values.iter().map(|value| format!("\"{value}\"")).collect::<Vec<_>>().join(", ")
 }
 
 /// A namespace in which nothing is kept, except what is `create`d.
@@ -124,18 +119,10 @@ impl Desk {
         let object = json!({
             "apiVersion": resource.api_version, "kind": resource.kind, "metadata": {"name": name}, "spec": spec,
         });
-        let path = format!(
-            "/apis/{}/namespaces/{}/{}",
-            resource.api_version, self.namespace, resource.plural
-        );
-        let params = PostParams {
-            dry_run,
-            field_manager: Some("e2e".to_owned()),
-        };
+        let path = format!("/apis/{}/namespaces/{}/{}", resource.api_version, self.namespace, resource.plural);
+        let params = PostParams { dry_run, field_manager: Some("e2e".to_owned()) };
         let mut request = Request::new(path).create(&params, object.to_string().into()).unwrap();
-        *request.uri_mut() = format!("{}&fieldValidation={field_validation}", request.uri())
-            .parse()
-            .unwrap();
+        *request.uri_mut() = format!("{}&fieldValidation={field_validation}", request.uri()).parse().unwrap();
         self.client.request(request).await.map_err(status)
     }
 
@@ -215,10 +202,7 @@ impl Desk {
     /// What the operator writes when Azure has made the resource.
     async fn made_in_azure(&self, kind: Kind, name: &str) {
         let patch = Patch::Merge(json!({"status": {"workspaceId": "8a6e2fe1-0000-4000-8000-000000000000"}}));
-        self.api(kind)
-            .patch_status(name, &PatchParams::default(), &patch)
-            .await
-            .unwrap();
+        self.api(kind).patch_status(name, &PatchParams::default(), &patch).await.unwrap();
     }
 }
 
@@ -239,9 +223,7 @@ fn refusal(status: &Status, why: &[(&str, &str)], what: &Value) -> String {
         .collect();
     assert_eq!(causes.len(), why.len(), "{what}: {status:#?}");
     for (field, says) in why {
-        let named = causes
-            .iter()
-            .any(|cause| cause.field == *field && cause.message.contains(says));
+        let named = causes.iter().any(|cause| cause.field == *field && cause.message.contains(says));
         assert!(named, "{what} is not refused at {field} with {says:?}: {status:#?}");
         assert!(status.message.contains(says), "{what}: {}", status.message);
     }

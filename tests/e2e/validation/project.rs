@@ -42,13 +42,11 @@ async fn a_hub_may_be_named_with_and_without_its_namespace() {
 async fn a_project_without_a_hub_that_can_exist_is_refused() {
     let desk = Desk::new().await;
     desk.refuses(PROJECT, json!({}), "spec.hubRef", "Required value").await;
-    desk.refuses(PROJECT, json!({"hubRef": {}}), "spec.hubRef.name", "Required value")
-        .await;
+    desk.refuses(PROJECT, json!({"hubRef": {}}), "spec.hubRef.name", "Required value").await;
     for (field, limit) in [("hubRef.name", 253), ("hubRef.namespace", 63)] {
         let path = format!("spec.{field}");
         let spec = PROJECT.but(at(field, ""));
-        desk.refuses(PROJECT, spec, &path, "should be at least 1 chars long")
-            .await;
+        desk.refuses(PROJECT, spec, &path, "should be at least 1 chars long").await;
         let spec = PROJECT.but(at(field, "x".repeat(limit + 1)));
         let says = format!("Too long: may not be more than {limit} bytes");
         desk.refuses(PROJECT, spec, &path, &says).await;
@@ -59,14 +57,7 @@ async fn a_project_without_a_hub_that_can_exist_is_refused() {
 #[tokio::test]
 async fn what_the_hub_decides_is_refused_by_name() {
     let desk = Desk::new().await;
-    for field in [
-        "subscriptionId",
-        "resourceGroup",
-        "location",
-        "storageAccount",
-        "keyVault",
-        "managedNetwork",
-    ] {
+    for field in ["subscriptionId", "resourceGroup", "location", "storageAccount", "keyVault", "managedNetwork"] {
         let spec = PROJECT.but(at(field, "x"));
         desk.refuses_unknown(PROJECT, spec, &format!("spec.{field}")).await;
     }

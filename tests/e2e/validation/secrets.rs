@@ -21,10 +21,7 @@ async fn a_secret_given_inline_is_refused_and_not_repeated() {
         let path = format!("spec.credentials.{field}");
         let silent = |told: String| assert!(!told.contains(PLAIN), "{field}: {told}");
         for value in [json!(PLAIN), json!([PLAIN])] {
-            silent(
-                desk.refuses(CONNECTION, holding(field, value), &path, "must be of type object")
-                    .await,
-            );
+            silent(desk.refuses(CONNECTION, holding(field, value), &path, "must be of type object").await);
         }
         for (value, place) in [
             (json!({"value": PLAIN}), ".value"),
@@ -78,24 +75,13 @@ async fn a_secret_field_names_a_secret_and_a_key() {
 async fn a_secret_field_that_names_no_secret_or_no_key_is_refused() {
     let desk = Desk::new().await;
     let long = "s".repeat(254);
-    let (empty, too_long) = (
-        "should be at least 1 chars long",
-        "Too long: may not be more than 253 bytes",
-    );
+    let (empty, too_long) = ("should be at least 1 chars long", "Too long: may not be more than 253 bytes");
     for field in SECRET_FIELDS {
         for (value, place, says) in [
             (json!({}), "", "Required value"),
             (json!({"valueFrom": {}}), ".secretKeyRef", "Required value"),
-            (
-                at("valueFrom.secretKeyRef", json!({"key": "k"})),
-                ".secretKeyRef.name",
-                "Required value",
-            ),
-            (
-                at("valueFrom.secretKeyRef", json!({"name": "s"})),
-                ".secretKeyRef.key",
-                "Required value",
-            ),
+            (at("valueFrom.secretKeyRef", json!({"key": "k"})), ".secretKeyRef.name", "Required value"),
+            (at("valueFrom.secretKeyRef", json!({"name": "s"})), ".secretKeyRef.key", "Required value"),
             (from_secret("", "k"), ".secretKeyRef.name", empty),
             (from_secret("s", ""), ".secretKeyRef.key", empty),
             (from_secret(&long, "k"), ".secretKeyRef.name", too_long),
@@ -108,9 +94,7 @@ async fn a_secret_field_that_names_no_secret_or_no_key_is_refused() {
 }
 
 fn custom_keys(count: usize) -> Value {
-    let keys: Map<String, Value> = (0..count)
-        .map(|n| (format!("key-{n}"), from_secret("s", "k")))
-        .collect();
+    let keys: Map<String, Value> = (0..count).map(|n| (format!("key-{n}"), from_secret("s", "k"))).collect();
     Value::Object(keys)
 }
 
@@ -121,11 +105,7 @@ fn with_keys(keys: &Value) -> Value {
 #[tokio::test]
 async fn one_to_forty_custom_keys_of_any_name_pass() {
     let desk = Desk::new().await;
-    for keys in [
-        custom_keys(1),
-        custom_keys(40),
-        json!({"a/b ~c": from_secret("s", "k")}),
-    ] {
+    for keys in [custom_keys(1), custom_keys(40), json!({"a/b ~c": from_secret("s", "k")})] {
         let kept = desk.accepts(CONNECTION, with_keys(&keys)).await;
         assert_eq!(kept["credentials"]["keys"], keys);
     }
@@ -134,11 +114,9 @@ async fn one_to_forty_custom_keys_of_any_name_pass() {
 #[tokio::test]
 async fn no_custom_keys_and_too_many_are_refused() {
     let desk = Desk::new().await;
-    for (keys, says) in [
-        (json!({}), "should have at least 1 properties"),
-        (custom_keys(41), "must have at most 40 items"),
-    ] {
-        desk.refuses(CONNECTION, with_keys(&keys), "spec.credentials.keys", says)
-            .await;
+    for (keys, says) in
+        [(json!({}), "should have at least 1 properties"), (custom_keys(41), "must have at most 40 items")]
+    {
+        desk.refuses(CONNECTION, with_keys(&keys), "spec.credentials.keys", says).await;
     }
 }

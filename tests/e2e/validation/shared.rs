@@ -28,25 +28,12 @@ async fn azure_names_that_azure_does_not_take_are_refused() {
     let desk = Desk::new().await;
     let (long, longest) = ("a".repeat(34), "a".repeat(253));
     for kind in Kind::ALL {
-        for name in [
-            "",
-            "ab",
-            &long,
-            &longest,
-            "-hub",
-            "_hub",
-            "a hub",
-            "hub.contoso",
-            "hüb",
-            "../hub",
-            "hub\n",
-        ] {
+        for name in ["", "ab", &long, &longest, "-hub", "_hub", "a hub", "hub.contoso", "hüb", "../hub", "hub\n"] {
             let spec = kind.but(at("azureName", name));
             desk.refuses(kind, spec, "spec.azureName", AZURE_NAME).await;
         }
         let spec = kind.but(at("azureName", "a".repeat(254)));
-        desk.refuses(kind, spec, "spec.azureName", "Too long: may not be more than 253 bytes")
-            .await;
+        desk.refuses(kind, spec, "spec.azureName", "Too long: may not be more than 253 bytes").await;
     }
 }
 
@@ -58,8 +45,7 @@ async fn a_metadata_name_that_serves_as_azure_name_needs_no_azure_name() {
             desk.accepts_named(kind, name, kind.least()).await;
         }
         for unfit in ["ab", &"a".repeat(34), "hub.contoso"] {
-            desk.accepts_named(kind, unfit, kind.but(at("azureName", "contoso")))
-                .await;
+            desk.accepts_named(kind, unfit, kind.but(at("azureName", "contoso"))).await;
         }
     }
 }
@@ -104,28 +90,21 @@ async fn tags_that_azure_does_not_take_or_that_are_not_the_users_are_refused() {
             let spec = kind.but(json!({"tags": {name: "v"}}));
             desk.refuses(kind, spec, "spec.tags", TAG_NAME).await;
         }
-        for reserved in [
-            "foundryoperator.dev.owner",
-            "FoundryOperator.Dev.Owner",
-            "__SYSTEM__AzureOpenAI",
-            "__system__x",
-        ] {
+        for reserved in
+            ["foundryoperator.dev.owner", "FoundryOperator.Dev.Owner", "__SYSTEM__AzureOpenAI", "__system__x"]
+        {
             let spec = kind.but(json!({"tags": {reserved: "v"}}));
             desk.refuses(kind, spec, "spec.tags", TAG_NAME).await;
         }
         let spec = kind.but(json!({"tags": {"k": "v".repeat(257)}}));
-        desk.refuses(kind, spec, "spec.tags.k", "Too long: may not be more than 256 bytes")
-            .await;
+        desk.refuses(kind, spec, "spec.tags.k", "Too long: may not be more than 256 bytes").await;
         let spec = kind.but(at("tags", too_many.clone()));
-        desk.refuses(kind, spec, "spec.tags", "must have at most 40 items")
-            .await;
+        desk.refuses(kind, spec, "spec.tags", "must have at most 40 items").await;
     }
 }
 
 fn identity_ids(count: usize) -> Vec<String> {
-    (0..count)
-        .map(|n| arm_id(&format!("Microsoft.ManagedIdentity/userAssignedIdentities/id-{n}")))
-        .collect()
+    (0..count).map(|n| arm_id(&format!("Microsoft.ManagedIdentity/userAssignedIdentities/id-{n}"))).collect()
 }
 
 #[tokio::test]
@@ -174,11 +153,9 @@ async fn identities_that_are_not_ids_of_identities_are_refused() {
     let of =
         |kind: Kind, ids: Value| kind.but(json!({"identity": {"type": "UserAssigned", "userAssignedIdentities": ids}}));
     for kind in Kind::WORKSPACES {
-        for id in [
-            "id-churn".to_owned(),
-            arm_id("Microsoft.Storage/storageAccounts/st"),
-            format!("{}/x", identity_ids(1)[0]),
-        ] {
+        for id in
+            ["id-churn".to_owned(), arm_id("Microsoft.Storage/storageAccounts/st"), format!("{}/x", identity_ids(1)[0])]
+        {
             let spec = of(kind, json!([identity_ids(1)[0], id]));
             desk.refuses(kind, spec, field, IDENTITY_ID).await;
         }
@@ -238,17 +215,11 @@ async fn every_policy_passes() {
 #[tokio::test]
 async fn unknown_policies_are_refused_with_those_that_there_are() {
     let desk = Desk::new().await;
-    let identity_types: (&str, &[&str]) = (
-        "identity.type",
-        &["SystemAssigned", "UserAssigned", "SystemAssigned,UserAssigned"],
-    );
+    let identity_types: (&str, &[&str]) =
+        ("identity.type", &["SystemAssigned", "UserAssigned", "SystemAssigned,UserAssigned"]);
     for kind in Kind::ALL {
         let of_workspaces = [PUBLIC_ACCESS, identity_types];
-        let more = if kind == Kind::Connection {
-            &[][..]
-        } else {
-            &of_workspaces
-        };
+        let more = if kind == Kind::Connection { &[][..] } else { &of_workspaces };
         for (field, values) in POLICIES.iter().chain(more) {
             let says = format!("supported values: {}", quoted(values));
             for unknown in ["Nonsense", "", &values[0].to_lowercase()] {
@@ -295,11 +266,7 @@ async fn a_field_that_is_null_passes_for_one_left_out() {
     ] {
         let mut spec = kind.least();
         spec[field] = Value::Null;
-        assert_eq!(
-            desk.accepts(kind, spec).await,
-            desk.accepts(kind, kind.least()).await,
-            "{field}"
-        );
+        assert_eq!(desk.accepts(kind, spec).await, desk.accepts(kind, kind.least()).await, "{field}");
     }
 }
 
@@ -308,21 +275,9 @@ async fn a_field_that_is_null_is_refused_where_it_must_be_there() {
     let desk = Desk::new().await;
     for (kind, changes, field, nulled, says) in [
         (Kind::Hub, json!({}), "<nil>", "azureName", "set spec.azureName"),
-        (
-            Kind::Hub,
-            json!({"azureName": "hub"}),
-            "spec.location",
-            "location",
-            "Required value",
-        ),
+        (Kind::Hub, json!({"azureName": "hub"}), "spec.location", "location", "Required value"),
         (Kind::Project, json!({}), "spec.hubRef", "hubRef", "Required value"),
-        (
-            Kind::Connection,
-            json!({"azureName": "ok-name"}),
-            "spec",
-            "projectRef",
-            "set exactly one of",
-        ),
+        (Kind::Connection, json!({"azureName": "ok-name"}), "spec", "projectRef", "set exactly one of"),
         (
             Kind::Connection,
             json!({"azureName": "ok-name", "authType": "ApiKey"}),

@@ -55,10 +55,7 @@ impl Azure {
 
     /// The ids of what carries this mark.
     pub(super) fn marked(&self, mark: &str) -> Vec<&ArmId> {
-        let marked = self
-            .there
-            .values()
-            .filter(|(id, value)| mark_of(id, value) == Some(mark));
+        let marked = self.there.values().filter(|(id, value)| mark_of(id, value) == Some(mark));
         marked.map(|(id, _)| id).collect()
     }
 
@@ -111,14 +108,7 @@ impl Azure {
         }
         self.count += 1;
         let url = format!("https://management.azure.com/operations/{}", self.count);
-        self.works.push(Work {
-            url: url.clone(),
-            id: id.clone(),
-            kind,
-            body: body.clone(),
-            ends,
-            left: rng.u8(1..20),
-        });
+        self.works.push(Work { url: url.clone(), id: id.clone(), kind, body: body.clone(), ends, left: rng.u8(1..20) });
         Answer::Accepted(url)
     }
 

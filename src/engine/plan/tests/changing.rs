@@ -13,10 +13,7 @@ fn settled_on(wanted: &Wanted) -> Scene {
 #[test]
 fn what_is_as_wanted_is_not_written() {
     let rest = settled_on(&workspace()).sees(&workspace(), made(&workspace())).rest();
-    assert_eq!(
-        (rest.state, rest.reason, rest.wake),
-        (State::Settled, Reason::Reconciled, Wake::Resync)
-    );
+    assert_eq!((rest.state, rest.reason, rest.wake), (State::Settled, Reason::Reconciled, Wake::Resync));
 }
 
 #[test]
@@ -38,10 +35,7 @@ fn what_others_added_stays() {
 fn a_changed_spec_is_written() {
     let mut changed = workspace();
     body::set(&mut changed.body, "/properties/friendlyName", "Other".into());
-    let update = settled_on(&workspace())
-        .wants([changed.clone()])
-        .sees(&workspace(), made(&workspace()))
-        .update();
+    let update = settled_on(&workspace()).wants([changed.clone()]).sees(&workspace(), made(&workspace())).update();
     assert_eq!(update.reason, Reason::Updated);
     assert_eq!(update.wanted, changed);
 }
@@ -50,10 +44,7 @@ fn a_changed_spec_is_written() {
 fn a_field_that_left_the_spec_is_taken_away() {
     let mut changed = workspace();
     changed.body["properties"] = json!({});
-    let update = settled_on(&workspace())
-        .wants([changed])
-        .sees(&workspace(), made(&workspace()))
-        .update();
+    let update = settled_on(&workspace()).wants([changed]).sees(&workspace(), made(&workspace())).update();
     assert_eq!(update.reason, Reason::Updated);
     assert_eq!(update.differences, ["/properties/friendlyName"]);
     assert!(update.formerly.contains(&"/properties/friendlyName".to_owned()));
@@ -63,9 +54,7 @@ fn a_field_that_left_the_spec_is_taken_away() {
 fn a_changed_spec_that_azure_happens_to_have_already_is_only_confirmed() {
     let mut changed = workspace();
     body::set(&mut changed.body, "/properties/friendlyName", "Other".into());
-    let scene = settled_on(&workspace())
-        .wants([changed.clone()])
-        .sees(&workspace(), made(&changed));
+    let scene = settled_on(&workspace()).wants([changed.clone()]).sees(&workspace(), made(&changed));
     assert_eq!(scene.plan(), Step::Confirm(confirmed(&changed)));
 }
 
@@ -74,10 +63,7 @@ fn a_rotated_secret_is_written() {
     let wanted = connection("aoai");
     let mut rotated = wanted.clone();
     rotated.secrets[0].version = "2".to_owned();
-    let update = settled_on(&wanted)
-        .wants([rotated])
-        .sees(&wanted, made(&wanted))
-        .update();
+    let update = settled_on(&wanted).wants([rotated]).sees(&wanted, made(&wanted)).update();
     assert_eq!(update.reason, Reason::Updated);
     assert_eq!(update.differences, Vec::<String>::new());
 }
@@ -93,10 +79,7 @@ fn a_secret_of_the_same_version_is_not_written_again() {
 fn another_key_of_the_same_secret_is_written() {
     let wanted = connection("aoai");
     for write_only in [Value::Null, wanted.write_only.clone()] {
-        let before = Wanted {
-            write_only,
-            ..wanted.clone()
-        };
+        let before = Wanted { write_only, ..wanted.clone() };
         let mut after = before.clone();
         after.secrets[0].source.key = "other".to_owned();
         let update = settled_on(&before).wants([after]).sees(&wanted, made(&wanted)).update();
@@ -109,21 +92,15 @@ fn a_changed_credential_that_azure_never_shows_is_written() {
     let wanted = connection("aoai");
     let mut changed = wanted.clone();
     changed.write_only = json!({"properties": {"credentials": {"clientId": "c"}}});
-    let update = settled_on(&wanted)
-        .wants([changed])
-        .sees(&wanted, made(&wanted))
-        .update();
+    let update = settled_on(&wanted).wants([changed]).sees(&wanted, made(&wanted)).update();
     assert_eq!(update.reason, Reason::Updated);
 }
 
 #[test]
 fn credentials_whose_arrival_is_not_known_are_written() {
     let wanted = connection("aoai");
-    let update = Scene::new()
-        .wants([wanted.clone()])
-        .remembers(recorded(&wanted))
-        .sees(&wanted, made(&wanted))
-        .update();
+    let update =
+        Scene::new().wants([wanted.clone()]).remembers(recorded(&wanted)).sees(&wanted, made(&wanted)).update();
     assert_eq!(update.reason, Reason::Updated);
 }
 
@@ -138,9 +115,7 @@ fn drift_of_what_has_secrets_is_told_as_drift() {
 #[test]
 fn what_azure_never_changes_is_not_sent() {
     for scene in [Scene::new().adopts(), settled_on(&workspace())] {
-        let rest = scene
-            .sees(&workspace(), with(&made(&workspace()), "", "location", "eastus"))
-            .rest();
+        let rest = scene.sees(&workspace(), with(&made(&workspace()), "", "location", "eastus")).rest();
         assert_eq!((rest.state, rest.reason), (State::Stalled, Reason::FixedFieldDiffers));
         assert!(rest.message.contains("location eastus"), "{}", rest.message);
     }
@@ -150,16 +125,10 @@ fn what_azure_never_changes_is_not_sent() {
 fn what_was_just_written_and_differs_still_is_not_written_at_once_again() {
     let there = with(&made(&workspace()), "/properties", "friendlyName", "CHURN");
     for kind in [OperationKind::Create, OperationKind::Update] {
-        let rest = settled_on(&workspace())
-            .just_did(kind, &workspace().id)
-            .sees(&workspace(), there.clone())
-            .rest();
+        let rest = settled_on(&workspace()).just_did(kind, &workspace().id).sees(&workspace(), there.clone()).rest();
         assert_eq!((rest.state, rest.reason), (State::Waiting, Reason::Drifted));
         assert!(rest.message.contains("friendlyName"), "{}", rest.message);
-        let later = Wake::Backoff {
-            class: Class::Slow,
-            retry_after: None,
-        };
+        let later = Wake::Backoff { class: Class::Slow, retry_after: None };
         assert_eq!(rest.wake, later);
     }
 }

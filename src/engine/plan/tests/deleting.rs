@@ -10,33 +10,25 @@ fn deleting() -> Scene {
 
 #[test]
 fn a_deletion_looks_before_it_deletes() {
-    assert_eq!(
-        deleting().remembers(confirmed(&workspace())).plan(),
-        observe(&workspace())
-    );
+    assert_eq!(deleting().remembers(confirmed(&workspace())).plan(), observe(&workspace()));
 }
 
 #[test]
 fn what_is_ours_is_deleted() {
-    let scene = deleting()
-        .remembers(confirmed(&workspace()))
-        .sees(&workspace(), made(&workspace()));
+    let scene = deleting().remembers(confirmed(&workspace())).sees(&workspace(), made(&workspace()));
     assert_eq!(scene.plan(), Step::Delete(workspace().id));
 }
 
 #[test]
 fn what_failed_is_deleted_too() {
-    let scene = deleting()
-        .remembers(recorded(&workspace()))
-        .sees(&workspace(), provisioning(&made(&workspace()), "Failed"));
+    let scene =
+        deleting().remembers(recorded(&workspace())).sees(&workspace(), provisioning(&made(&workspace()), "Failed"));
     assert_eq!(scene.plan(), Step::Delete(workspace().id));
 }
 
 #[test]
 fn what_is_ours_is_deleted_though_its_mark_was_taken_off() {
-    let scene = deleting()
-        .remembers(confirmed(&workspace()))
-        .sees(&workspace(), made_by_hand(&workspace()));
+    let scene = deleting().remembers(confirmed(&workspace())).sees(&workspace(), made_by_hand(&workspace()));
     assert_eq!(scene.plan(), Step::Delete(workspace().id));
 }
 
@@ -53,18 +45,13 @@ fn the_last_member_goes_first() {
 
 #[test]
 fn what_another_object_owns_is_forgotten_and_not_deleted() {
-    let scene = deleting()
-        .remembers(confirmed(&workspace()))
-        .sees(&workspace(), made_by_others(&workspace()));
+    let scene = deleting().remembers(confirmed(&workspace())).sees(&workspace(), made_by_others(&workspace()));
     assert_eq!(scene.plan(), Step::Forget(workspace().id, Farewell::NotOurs));
 }
 
 #[test]
 fn what_was_never_ours_is_forgotten_and_not_deleted() {
-    let scene = deleting()
-        .adopts()
-        .remembers(recorded(&workspace()))
-        .sees(&workspace(), made_by_hand(&workspace()));
+    let scene = deleting().adopts().remembers(recorded(&workspace())).sees(&workspace(), made_by_hand(&workspace()));
     assert_eq!(scene.plan(), Step::Forget(workspace().id, Farewell::NotOurs));
 }
 
@@ -82,11 +69,8 @@ fn the_object_is_released_when_nothing_of_ours_is_left() {
 #[test]
 fn the_object_is_not_released_while_the_inventory_names_anything() {
     let (first, second) = (workspace(), connection("aoai"));
-    let scene = deleting()
-        .remembers(confirmed(&first))
-        .remembers(confirmed(&second))
-        .sees_absent(&first)
-        .sees_absent(&second);
+    let scene =
+        deleting().remembers(confirmed(&first)).remembers(confirmed(&second)).sees_absent(&first).sees_absent(&second);
     assert_eq!(scene.plan(), Step::Forget(second.id, Farewell::Gone));
 }
 
@@ -108,10 +92,8 @@ fn a_deletion_needs_nothing_that_the_spec_refers_to() {
 
 #[test]
 fn what_is_ours_is_deleted_though_somebody_took_the_finalizer_off() {
-    let scene = deleting()
-        .without_finalizer()
-        .remembers(confirmed(&workspace()))
-        .sees(&workspace(), made(&workspace()));
+    let scene =
+        deleting().without_finalizer().remembers(confirmed(&workspace())).sees(&workspace(), made(&workspace()));
     assert_eq!(scene.plan(), Step::Delete(workspace().id));
 }
 
@@ -142,10 +124,7 @@ fn what_was_just_deleted_and_is_still_there_is_not_deleted_at_once_again() {
         .sees(&workspace(), made(&workspace()))
         .rest();
     assert_eq!((rest.state, rest.reason), (State::Working, Reason::Deleting));
-    let soon = Wake::Backoff {
-        class: Class::Fast,
-        retry_after: None,
-    };
+    let soon = Wake::Backoff { class: Class::Fast, retry_after: None };
     assert_eq!(rest.wake, soon);
 }
 
@@ -183,10 +162,7 @@ fn a_hub_with_projects_is_kept_up_while_nobody_deletes_it() {
 fn an_entry_that_the_operator_cannot_have_made_is_never_deleted() {
     let elsewhere = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/st";
     for id in ["not an id", elsewhere] {
-        let owned = OwnedResource {
-            id: id.to_owned(),
-            ..OwnedResource::default()
-        };
+        let owned = OwnedResource { id: id.to_owned(), ..OwnedResource::default() };
         let rest = deleting().remembers(owned).rest();
         assert_eq!((rest.state, rest.reason), (State::Stalled, Reason::Conflict));
         assert!(rest.message.contains(id), "{}", rest.message);
@@ -217,9 +193,7 @@ fn of_members_that_left_the_set_the_last_goes_first() {
 #[test]
 fn a_member_that_left_the_set_and_is_not_ours_is_let_go() {
     let left = connection("old");
-    let scene = Scene::new()
-        .remembers(confirmed(&left))
-        .sees(&left, made_by_others(&left));
+    let scene = Scene::new().remembers(confirmed(&left)).sees(&left, made_by_others(&left));
     assert_eq!(scene.plan(), Step::Forget(left.id, Farewell::NotOurs));
 }
 

@@ -26,11 +26,7 @@ fn nothing_is_done_while_an_operation_runs() {
         (OperationKind::Update, Reason::Updating),
         (OperationKind::Delete, Reason::Deleting),
     ] {
-        let rest = Scene::new()
-            .runs(operation(kind))
-            .sees_running()
-            .sees_absent(&workspace())
-            .rest();
+        let rest = Scene::new().runs(operation(kind)).sees_running().sees_absent(&workspace()).rest();
         assert_eq!((rest.state, rest.reason), (State::Working, reason));
         assert_eq!(rest.wake, Wake::Poll { retry_after: None });
     }
@@ -38,16 +34,9 @@ fn nothing_is_done_while_an_operation_runs() {
 
 #[test]
 fn a_deletion_waits_for_the_operation_that_runs_and_says_what_would_release_it() {
-    for (kind, reason) in [
-        (OperationKind::Create, Reason::Creating),
-        (OperationKind::Update, Reason::Updating),
-    ] {
-        let rest = Scene::new()
-            .deleting()
-            .remembers(recorded(&workspace()))
-            .runs(operation(kind))
-            .sees_running()
-            .rest();
+    for (kind, reason) in [(OperationKind::Create, Reason::Creating), (OperationKind::Update, Reason::Updating)] {
+        let rest =
+            Scene::new().deleting().remembers(recorded(&workspace())).runs(operation(kind)).sees_running().rest();
         assert_eq!((rest.state, rest.reason), (State::Working, reason));
         assert!(rest.message.contains("deletionPolicy: Orphan"), "{}", rest.message);
     }
@@ -67,9 +56,8 @@ fn a_running_deletion_is_waited_for_in_a_deletion() {
 #[test]
 fn an_operation_is_asked_for_again_after_a_write() {
     let running = operation(OperationKind::Create);
-    let scene = Scene::new()
-        .runs(running.clone())
-        .saw_earlier(Target::Operation(OPERATION_URL.to_owned()), Sight::Running);
+    let scene =
+        Scene::new().runs(running.clone()).saw_earlier(Target::Operation(OPERATION_URL.to_owned()), Sight::Running);
     assert_eq!(scene.plan(), Step::Poll(running));
 }
 
@@ -82,9 +70,7 @@ fn what_the_spec_refers_to_in_vain_stops_everything() {
         Scene::new().without_finalizer(),
         Scene::new().observes(),
         Scene::new().sees_absent(&workspace()),
-        Scene::new()
-            .remembers(confirmed(&elsewhere))
-            .sees(&elsewhere, made(&elsewhere)),
+        Scene::new().remembers(confirmed(&elsewhere)).sees(&elsewhere, made(&elsewhere)),
     ] {
         let rest = scene.unresolved(Reason::NotAllowedByHub, "ask the hub's owner").rest();
         assert_eq!(
@@ -100,9 +86,7 @@ fn a_resource_seen_before_the_last_write_is_looked_at_again() {
     let target = Target::Resource(workspace().id);
     for sight in [Sight::Absent, Sight::Present(made(&workspace()))] {
         for scene in [Scene::new(), Scene::new().deleting()] {
-            let scene = scene
-                .remembers(confirmed(&workspace()))
-                .saw_earlier(target.clone(), sight.clone());
+            let scene = scene.remembers(confirmed(&workspace())).saw_earlier(target.clone(), sight.clone());
             assert_eq!(scene.plan(), observe(&workspace()));
         }
     }
@@ -137,19 +121,13 @@ fn what_is_only_published_is_read_again_after_a_write() {
         .reads(&["datastores"])
         .remembers(confirmed(&workspace()))
         .sees(&workspace(), made(&workspace()))
-        .saw_earlier(
-            Target::Collection(workspace().id, "datastores"),
-            Sight::Items(Vec::new()),
-        );
+        .saw_earlier(Target::Collection(workspace().id, "datastores"), Sight::Items(Vec::new()));
     assert_eq!(scene.plan(), read());
 }
 
 #[test]
 fn nothing_is_read_for_what_could_not_be_made() {
-    let rest = Scene::new()
-        .reads(&["datastores"])
-        .sees(&workspace(), made_by_others(&workspace()))
-        .rest();
+    let rest = Scene::new().reads(&["datastores"]).sees(&workspace(), made_by_others(&workspace())).rest();
     assert_eq!(rest.state, State::Stalled);
 }
 

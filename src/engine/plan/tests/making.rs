@@ -43,9 +43,7 @@ fn what_was_recorded_in_other_letter_case_is_the_same() {
 
 #[test]
 fn what_was_deleted_behind_our_back_is_made_again() {
-    let scene = Scene::new()
-        .remembers(confirmed(&workspace()))
-        .sees_absent(&workspace());
+    let scene = Scene::new().remembers(confirmed(&workspace())).sees_absent(&workspace());
     assert_eq!(scene.plan(), Step::Create(workspace()));
 }
 
@@ -54,18 +52,14 @@ fn members_are_made_in_their_order() {
     let (first, second) = (workspace(), connection("aoai"));
     let scene = Scene::new().wants([first.clone(), second.clone()]);
     assert_eq!(scene.sees_absent(&second).plan(), observe(&first));
-    let scene = Scene::new()
-        .wants([first.clone(), second.clone()])
-        .remembers(confirmed(&first))
-        .sees(&first, made(&first));
+    let scene =
+        Scene::new().wants([first.clone(), second.clone()]).remembers(confirmed(&first)).sees(&first, made(&first));
     assert_eq!(scene.plan(), observe(&second));
 }
 
 #[test]
 fn what_was_made_is_confirmed_with_its_time_of_creation() {
-    let scene = Scene::new()
-        .remembers(recorded(&workspace()))
-        .sees(&workspace(), made(&workspace()));
+    let scene = Scene::new().remembers(recorded(&workspace())).sees(&workspace(), made(&workspace()));
     assert_eq!(scene.plan(), Step::Confirm(confirmed(&workspace())));
 }
 
@@ -78,9 +72,8 @@ fn what_is_ours_though_the_inventory_lost_it_is_confirmed() {
 #[test]
 fn what_failed_is_made_again() {
     for state in ["Failed", "Canceled"] {
-        let scene = Scene::new()
-            .remembers(recorded(&workspace()))
-            .sees(&workspace(), provisioning(&made(&workspace()), state));
+        let scene =
+            Scene::new().remembers(recorded(&workspace())).sees(&workspace(), provisioning(&made(&workspace()), state));
         assert_eq!(scene.plan(), Step::Create(workspace()), "{state}");
     }
 }
@@ -88,21 +81,9 @@ fn what_failed_is_made_again() {
 #[test]
 fn what_azure_is_at_work_on_is_left_alone() {
     for state in ["Creating", "Updating", "Deleting"] {
-        let there = with(
-            &provisioning(&made(&workspace()), state),
-            "/properties",
-            "friendlyName",
-            "X",
-        );
-        let rest = Scene::new()
-            .remembers(recorded(&workspace()))
-            .sees(&workspace(), there)
-            .rest();
-        assert_eq!(
-            (rest.state, rest.reason),
-            (State::Working, Reason::InProgress),
-            "{state}"
-        );
+        let there = with(&provisioning(&made(&workspace()), state), "/properties", "friendlyName", "X");
+        let rest = Scene::new().remembers(recorded(&workspace())).sees(&workspace(), there).rest();
+        assert_eq!((rest.state, rest.reason), (State::Working, Reason::InProgress), "{state}");
         assert_eq!(rest.wake, Wake::After(FOREIGN_WORK), "{state}");
     }
 }
@@ -115,10 +96,7 @@ fn what_was_just_made_and_is_not_seen_yet_is_not_made_twice() {
         .sees_absent(&workspace());
     let rest = scene.rest();
     assert_eq!((rest.state, rest.reason), (State::Working, Reason::Creating));
-    let soon = Wake::Backoff {
-        class: Class::Fast,
-        retry_after: None,
-    };
+    let soon = Wake::Backoff { class: Class::Fast, retry_after: None };
     assert_eq!(rest.wake, soon);
 }
 
@@ -146,19 +124,13 @@ fn another_member_that_was_just_made_holds_nothing_up() {
 }
 
 fn refused_at_creation() -> Scene {
-    Scene::new()
-        .remembers(recorded(&workspace()))
-        .sees_absent(&workspace())
-        .refused(&workspace(), "Azure said no")
+    Scene::new().remembers(recorded(&workspace())).sees_absent(&workspace()).refused(&workspace(), "Azure said no")
 }
 
 #[test]
 fn what_azure_refused_is_not_sent_again() {
     let rest = refused_at_creation().rest();
-    assert_eq!(
-        (rest.state, rest.reason, rest.message.as_str()),
-        (State::Stalled, Reason::Refused, "Azure said no")
-    );
+    assert_eq!((rest.state, rest.reason, rest.message.as_str()), (State::Stalled, Reason::Refused, "Azure said no"));
     assert_eq!(rest.wake, Wake::Resync);
 }
 
@@ -166,10 +138,7 @@ fn what_azure_refused_is_not_sent_again() {
 fn a_refused_change_is_not_sent_again() {
     let scene = Scene::new()
         .remembers(confirmed(&workspace()))
-        .sees(
-            &workspace(),
-            with(&made(&workspace()), "/properties", "friendlyName", "X"),
-        )
+        .sees(&workspace(), with(&made(&workspace()), "/properties", "friendlyName", "X"))
         .refused(&workspace(), "Azure said no");
     assert_eq!(scene.rest().state, State::Stalled);
 }
@@ -185,26 +154,18 @@ fn what_failed_for_good_is_not_made_again() {
 
 #[test]
 fn what_azure_refused_stays_so_though_another_trouble_came_between() {
-    for (reason, state) in [
-        (Reason::Throttled, State::Waiting),
-        (Reason::HubNotFound, State::Unresolved),
-        (Reason::Paused, State::Paused),
-    ] {
+    for (reason, state) in
+        [(Reason::Throttled, State::Waiting), (Reason::HubNotFound, State::Unresolved), (Reason::Paused, State::Paused)]
+    {
         let rest = refused_at_creation().last_rested(reason, state, "passing").rest();
-        assert_eq!(
-            (rest.state, rest.reason),
-            (State::Stalled, Reason::Refused),
-            "{reason:?}"
-        );
+        assert_eq!((rest.state, rest.reason), (State::Stalled, Reason::Refused), "{reason:?}");
         assert_ne!(rest.message, "passing");
     }
 }
 
 #[test]
 fn a_refusal_is_not_told_in_the_words_of_another_stall() {
-    let rest = refused_at_creation()
-        .last_rested(Reason::AlreadyExists, State::Stalled, "it exists already")
-        .rest();
+    let rest = refused_at_creation().last_rested(Reason::AlreadyExists, State::Stalled, "it exists already").rest();
     assert_eq!(rest.reason, Reason::Refused);
     assert_ne!(rest.message, "it exists already");
 }

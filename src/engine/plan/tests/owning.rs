@@ -21,24 +21,15 @@ fn what_is_about_to_be_adopted_is_recorded_first() {
 #[test]
 fn what_is_ours_though_the_inventory_lost_it_is_recorded_before_it_is_changed() {
     let there = with(&made(&workspace()), "/properties", "friendlyName", "X");
-    assert_eq!(
-        Scene::new().sees(&workspace(), there.clone()).plan(),
-        Step::Record(workspace())
-    );
+    assert_eq!(Scene::new().sees(&workspace(), there.clone()).plan(), Step::Record(workspace()));
     let failed = provisioning(&there, "Failed");
-    assert_eq!(
-        Scene::new().sees(&workspace(), failed).plan(),
-        Step::Record(workspace())
-    );
+    assert_eq!(Scene::new().sees(&workspace(), failed).plan(), Step::Record(workspace()));
 }
 
 #[test]
 fn what_may_be_adopted_gets_our_mark() {
-    let update = Scene::new()
-        .adopts()
-        .remembers(recorded(&workspace()))
-        .sees(&workspace(), made_by_hand(&workspace()))
-        .update();
+    let update =
+        Scene::new().adopts().remembers(recorded(&workspace())).sees(&workspace(), made_by_hand(&workspace())).update();
     assert_eq!(update.reason, Reason::Adopted);
     assert_eq!(update.differences, [format!("/tags/{OWNER_KEY}")]);
 }
@@ -52,10 +43,7 @@ fn adopting_keeps_what_a_former_namesake_had_and_the_spec_no_longer_mentions() {
     let update = Scene::new()
         .adopts()
         .remembers(gone)
-        .sees(
-            &workspace(),
-            with(&made_by_hand(&workspace()), "/tags", "old", "theirs"),
-        )
+        .sees(&workspace(), with(&made_by_hand(&workspace()), "/tags", "old", "theirs"))
         .update();
     assert_eq!(update.differences, [format!("/tags/{OWNER_KEY}")]);
     assert_eq!(update.formerly, Vec::<String>::new());
@@ -66,11 +54,7 @@ fn what_the_hubs_owner_forbids_to_adopt_stays_as_it_is() {
     let mut wanted = workspace();
     wanted.adoption_forbidden = Some("the hub's owner says no".to_owned());
     for scene in [Scene::new(), Scene::new().remembers(recorded(&workspace()))] {
-        let rest = scene
-            .adopts()
-            .wants([wanted.clone()])
-            .sees(&workspace(), made_by_hand(&workspace()))
-            .rest();
+        let rest = scene.adopts().wants([wanted.clone()]).sees(&workspace(), made_by_hand(&workspace())).rest();
         assert_eq!((rest.state, rest.reason), (State::Stalled, Reason::AlreadyExists));
         assert!(rest.message.contains("the hub's owner says no"), "{}", rest.message);
     }
@@ -80,24 +64,14 @@ fn what_the_hubs_owner_forbids_to_adopt_stays_as_it_is() {
 fn a_ban_on_adoption_does_not_touch_what_is_ours_already() {
     let mut wanted = workspace();
     wanted.adoption_forbidden = Some("no".to_owned());
-    let scene = Scene::new()
-        .wants([wanted])
-        .remembers(confirmed(&workspace()))
-        .sees(&workspace(), made(&workspace()));
+    let scene = Scene::new().wants([wanted]).remembers(confirmed(&workspace())).sees(&workspace(), made(&workspace()));
     assert_eq!(scene.rest().state, State::Settled);
 }
 
 #[test]
 fn what_another_object_owns_is_never_written_even_where_adoption_is_allowed() {
-    for there in [
-        made_by_others(&workspace()),
-        provisioning(&made_by_others(&workspace()), "Failed"),
-    ] {
-        let rest = Scene::new()
-            .adopts()
-            .remembers(confirmed(&workspace()))
-            .sees(&workspace(), there)
-            .rest();
+    for there in [made_by_others(&workspace()), provisioning(&made_by_others(&workspace()), "Failed")] {
+        let rest = Scene::new().adopts().remembers(confirmed(&workspace())).sees(&workspace(), there).rest();
         assert_eq!((rest.state, rest.reason), (State::Stalled, Reason::Conflict));
         assert!(rest.message.contains(OTHER_MARK), "{}", rest.message);
     }
@@ -105,26 +79,16 @@ fn what_another_object_owns_is_never_written_even_where_adoption_is_allowed() {
 
 #[test]
 fn a_mark_that_was_taken_off_is_put_back() {
-    let update = Scene::new()
-        .remembers(confirmed(&workspace()))
-        .sees(&workspace(), made_by_hand(&workspace()))
-        .update();
+    let update =
+        Scene::new().remembers(confirmed(&workspace())).sees(&workspace(), made_by_hand(&workspace())).update();
     assert_eq!(update.reason, Reason::DriftCorrected);
     assert_eq!(update.differences, [format!("/tags/{OWNER_KEY}")]);
 }
 
 #[test]
 fn a_later_namesake_made_by_hand_is_not_ours() {
-    let there = with(
-        &made_by_hand(&workspace()),
-        "/systemData",
-        "createdAt",
-        "2026-02-02T00:00:00Z",
-    );
-    let rest = Scene::new()
-        .remembers(confirmed(&workspace()))
-        .sees(&workspace(), there)
-        .rest();
+    let there = with(&made_by_hand(&workspace()), "/systemData", "createdAt", "2026-02-02T00:00:00Z");
+    let rest = Scene::new().remembers(confirmed(&workspace())).sees(&workspace(), there).rest();
     assert_eq!(rest.reason, Reason::AlreadyExists);
 }
 
@@ -132,15 +96,9 @@ fn a_later_namesake_made_by_hand_is_not_ours() {
 fn an_adopted_connection_with_credentials_is_written_once() {
     let wanted = connection("aoai");
     let scene = || Scene::new().adopts().wants([connection("aoai")]);
-    assert_eq!(
-        scene().sees(&wanted, made_by_hand(&wanted)).plan(),
-        Step::Record(wanted.clone())
-    );
+    assert_eq!(scene().sees(&wanted, made_by_hand(&wanted)).plan(), Step::Record(wanted.clone()));
     let after_the_write = scene()
-        .remembers(OwnedResource {
-            applied: Some(applied(&wanted)),
-            ..recorded(&wanted)
-        })
+        .remembers(OwnedResource { applied: Some(applied(&wanted)), ..recorded(&wanted) })
         .just_did(OperationKind::Update, &wanted.id)
         .sees(&wanted, made(&wanted));
     assert_eq!(after_the_write.plan(), Step::Confirm(confirmed(&wanted)));

@@ -5,19 +5,12 @@ use super::scene::*;
 
 #[test]
 fn observing_needs_no_finalizer() {
-    assert_eq!(
-        Scene::new().observes().without_finalizer().plan(),
-        observe(&workspace())
-    );
+    assert_eq!(Scene::new().observes().without_finalizer().plan(), observe(&workspace()));
 }
 
 #[test]
 fn what_is_observed_and_equal_settles_without_a_mark() {
-    for there in [
-        made(&workspace()),
-        made_by_hand(&workspace()),
-        made_by_others(&workspace()),
-    ] {
+    for there in [made(&workspace()), made_by_hand(&workspace()), made_by_others(&workspace())] {
         let scene = Scene::new().observes().sees(&workspace(), there);
         assert_eq!(scene.rest().state, State::Settled);
     }
@@ -25,15 +18,8 @@ fn what_is_observed_and_equal_settles_without_a_mark() {
 
 #[test]
 fn what_is_observed_and_differs_is_told_and_left() {
-    for there in [
-        made(&workspace()),
-        made_by_hand(&workspace()),
-        made_by_others(&workspace()),
-    ] {
-        let rest = Scene::new()
-            .observes()
-            .sees(&workspace(), with(&there, "/properties", "friendlyName", "X"))
-            .rest();
+    for there in [made(&workspace()), made_by_hand(&workspace()), made_by_others(&workspace())] {
+        let rest = Scene::new().observes().sees(&workspace(), with(&there, "/properties", "friendlyName", "X")).rest();
         assert_eq!((rest.state, rest.reason), (State::Drifted, Reason::Drifted));
         assert!(rest.message.contains("friendlyName"), "{}", rest.message);
         assert!(!rest.message.contains("owner"), "{}", rest.message);
@@ -51,20 +37,14 @@ fn what_is_observed_and_fixed_is_told_and_left() {
 fn what_is_observed_and_absent_is_told_and_not_made() {
     for scene in [Scene::new(), Scene::new().remembers(confirmed(&workspace()))] {
         let rest = scene.observes().sees_absent(&workspace()).rest();
-        assert_eq!(
-            (rest.state, rest.reason, rest.wake),
-            (State::Missing, Reason::NotFound, Wake::Resync)
-        );
+        assert_eq!((rest.state, rest.reason, rest.wake), (State::Missing, Reason::NotFound, Wake::Resync));
     }
 }
 
 #[test]
 fn what_is_observed_and_failed_is_told_and_not_made_again() {
     for state in ["Failed", "Canceled"] {
-        let rest = Scene::new()
-            .observes()
-            .sees(&workspace(), provisioning(&made(&workspace()), state))
-            .rest();
+        let rest = Scene::new().observes().sees(&workspace(), provisioning(&made(&workspace()), state)).rest();
         assert_eq!((rest.state, rest.reason), (State::Stalled, Reason::Drifted));
         assert!(rest.message.contains(state), "{}", rest.message);
     }
@@ -73,31 +53,18 @@ fn what_is_observed_and_failed_is_told_and_not_made_again() {
 #[test]
 fn a_secret_of_what_is_observed_is_not_written() {
     let wanted = connection("aoai");
-    let scene = Scene::new()
-        .observes()
-        .wants([wanted.clone()])
-        .sees(&wanted, made(&wanted));
+    let scene = Scene::new().observes().wants([wanted.clone()]).sees(&wanted, made(&wanted));
     assert_eq!(scene.rest().state, State::Settled);
 }
 
 #[test]
 fn what_is_only_published_is_read_of_what_is_observed_too() {
-    let scene = Scene::new()
-        .observes()
-        .reads(&["datastores"])
-        .sees(&workspace(), made_by_hand(&workspace()));
-    assert_eq!(
-        scene.plan(),
-        Step::Observe(Target::Collection(workspace().id, "datastores"))
-    );
+    let scene = Scene::new().observes().reads(&["datastores"]).sees(&workspace(), made_by_hand(&workspace()));
+    assert_eq!(scene.plan(), Step::Observe(Target::Collection(workspace().id, "datastores")));
 }
 
 fn that_let_go() -> [Scene; 3] {
-    [
-        Scene::new().deleting().observes(),
-        Scene::new().deleting().orphans(),
-        Scene::new().deleting().orphans().pauses(),
-    ]
+    [Scene::new().deleting().observes(), Scene::new().deleting().orphans(), Scene::new().deleting().orphans().pauses()]
 }
 
 #[test]
@@ -141,20 +108,14 @@ fn an_operation_without_an_entry_in_the_inventory_does_not_keep_what_is_let_go()
 #[test]
 fn an_entry_that_cannot_be_read_does_not_keep_what_is_let_go() {
     for scene in that_let_go() {
-        let owned = OwnedResource {
-            id: "not an id".to_owned(),
-            ..OwnedResource::default()
-        };
+        let owned = OwnedResource { id: "not an id".to_owned(), ..OwnedResource::default() };
         assert_eq!(scene.remembers(owned).plan(), Step::Release);
     }
 }
 
 #[test]
 fn orphan_changes_nothing_before_the_deletion() {
-    let scene = Scene::new()
-        .orphans()
-        .remembers(recorded(&workspace()))
-        .sees_absent(&workspace());
+    let scene = Scene::new().orphans().remembers(recorded(&workspace())).sees_absent(&workspace());
     assert_eq!(scene.plan(), Step::Create(workspace()));
 }
 
@@ -166,24 +127,17 @@ fn a_pause_reads_and_writes_nothing() {
         Scene::new().runs(operation(OperationKind::Create)),
         Scene::new().unresolved(Reason::HubNotFound, "no hub"),
         Scene::new().sees_absent(&workspace()),
-        Scene::new()
-            .remembers(confirmed(&workspace()))
-            .sees(&workspace(), provisioning(&made(&workspace()), "Failed")),
+        Scene::new().remembers(confirmed(&workspace())).sees(&workspace(), provisioning(&made(&workspace()), "Failed")),
     ] {
         let rest = scene.pauses().rest();
-        assert_eq!(
-            (rest.state, rest.reason, rest.wake),
-            (State::Paused, Reason::Paused, Wake::Event)
-        );
+        assert_eq!((rest.state, rest.reason, rest.wake), (State::Paused, Reason::Paused, Wake::Event));
     }
 }
 
 #[test]
 fn a_paused_deletion_waits_and_says_what_would_release_it() {
-    for scene in [
-        Scene::new().remembers(confirmed(&workspace())),
-        Scene::new().runs(operation(OperationKind::Create)),
-    ] {
+    for scene in [Scene::new().remembers(confirmed(&workspace())), Scene::new().runs(operation(OperationKind::Create))]
+    {
         let rest = scene.pauses().deleting().rest();
         assert_eq!((rest.state, rest.reason), (State::Paused, Reason::Paused));
         assert!(rest.message.contains("deletionPolicy: Orphan"), "{}", rest.message);

@@ -48,10 +48,7 @@ pub(super) fn connection(name: &str) -> Wanted {
         write_only: json!({"properties": {"credentials": {}}}),
         secrets: vec![SecretValue {
             pointer: "/properties/credentials/key".to_owned(),
-            source: SecretKeyReference {
-                name: "aoai".to_owned(),
-                key: "key".to_owned(),
-            },
+            source: SecretKeyReference { name: "aoai".to_owned(), key: "key".to_owned() },
             version: "1".to_owned(),
         }],
         adoption_forbidden: None,
@@ -102,10 +99,7 @@ pub(super) fn confirmed(wanted: &Wanted) -> OwnedResource {
 
 /// What the inventory says of a resource that is about to be made.
 pub(super) fn recorded(wanted: &Wanted) -> OwnedResource {
-    OwnedResource {
-        id: wanted.id.to_string(),
-        ..OwnedResource::default()
-    }
+    OwnedResource { id: wanted.id.to_string(), ..OwnedResource::default() }
 }
 
 pub(super) fn operation(kind: OperationKind) -> Operation {

@@ -117,11 +117,7 @@ impl Life {
             }
             10 => self.policies.adoption = [AdoptionPolicy::Fail, AdoptionPolicy::Adopt][self.rng.usize(..2)],
             11 | 12 => {
-                let all = [
-                    ManagementPolicy::Manage,
-                    ManagementPolicy::Observe,
-                    ManagementPolicy::Pause,
-                ];
+                let all = [ManagementPolicy::Manage, ManagementPolicy::Observe, ManagementPolicy::Pause];
                 self.policies.management = all[self.rng.usize(..3)];
             }
             13 | 14 => self.resolved = self.rng.bool(),
@@ -215,12 +211,7 @@ impl Life {
             }
             Step::Update(update) => {
                 assert!(!self.deleting, "changed after the deletion began");
-                let Update {
-                    wanted,
-                    differences,
-                    formerly,
-                    ..
-                } = update;
+                let Update { wanted, differences, formerly, .. } = update;
                 let there = session.sights.resource(&wanted.id).cloned().unwrap();
                 let by = wanted.type_.update;
                 let body = match by {
@@ -276,16 +267,9 @@ impl Life {
         *writes += 1;
         assert_eq!(*writes, 1, "written twice in one reconcile");
         let attempt = attempt(wanted, TOKEN);
-        assert_ne!(
-            session.memory.refused.as_ref(),
-            Some(&attempt),
-            "a refusal was tried again"
-        );
+        assert_ne!(session.memory.refused.as_ref(), Some(&attempt), "a refusal was tried again");
         let inventory = &self.published.resources;
-        assert!(
-            inventory.iter().any(|owned| is(owned, &wanted.id)),
-            "written unrecorded"
-        );
+        assert!(inventory.iter().any(|owned| is(owned, &wanted.id)), "written unrecorded");
 
         let answer = match by {
             UpdateBy::Put => self.azure.put(&wanted.id, body, &mut self.rng),
@@ -349,10 +333,7 @@ impl Life {
 
     fn publish(&mut self, rest: &Rest, memory: &EngineStatus) {
         let conditions = conditions(&memory.conditions, rest, 1, self.deleting, second(0));
-        self.published = EngineStatus {
-            conditions,
-            ..memory.clone()
-        };
+        self.published = EngineStatus { conditions, ..memory.clone() };
     }
 
     fn check_write(&self, session: &Reconcile) {
@@ -394,11 +375,7 @@ impl Life {
     }
 
     fn has_strangers(&self) -> bool {
-        self.wanted().iter().any(|wanted| {
-            self.azure
-                .get(&wanted.id)
-                .is_some_and(|there| !is_ours(&wanted.id, there))
-        })
+        self.wanted().iter().any(|wanted| self.azure.get(&wanted.id).is_some_and(|there| !is_ours(&wanted.id, there)))
     }
 }
 
@@ -418,10 +395,7 @@ fn written(session: &mut Reconcile, id: &ArmId, applied: Applied) {
 }
 
 fn trouble(what: &str) -> Rest {
-    let wake = Wake::Backoff {
-        class: Class::Fast,
-        retry_after: None,
-    };
+    let wake = Wake::Backoff { class: Class::Fast, retry_after: None };
     Rest::new(State::Waiting, Reason::AzureUnavailable, what, wake)
 }
 
@@ -449,10 +423,7 @@ fn live(seed: u64) {
     life.secret_version = 1;
     if !life.deleting {
         let rest = life.calm_down().unwrap();
-        assert!(
-            rest.state == State::Settled || life.has_strangers(),
-            "unsettled: {rest:?}"
-        );
+        assert!(rest.state == State::Settled || life.has_strangers(), "unsettled: {rest:?}");
     }
     life.deleting = true;
     assert_eq!(life.calm_down(), None);
