@@ -1,9 +1,14 @@
 //! The one decision: from what is desired, seen and remembered to the next step. No I/O, no clock, no chance.
 
+mod rests;
+
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
+
+pub use rests::listed;
+use rests::{at_work, drifted, fixed_differs, foreign, gone, passing, unusable, written_in_vain};
 
 use super::body;
 use super::kind::{Unresolved, Wanted};
@@ -192,9 +197,9 @@ impl Situation<'_> {
     }
 
     fn follow(&self, operation: &Operation) -> Step {
-        if self.sight(&Target::Operation(operation.url.clone())).is_none() {
+        let Some(Sight::Running(retry_after)) = self.sight(&Target::Operation(operation.url.clone())) else {
             return Step::Poll(operation.clone());
-        }
+        };
         let resource = ArmId::parse(&operation.resource_id).map_or_else(|_| "the resource".to_owned(), |id| label(&id));
         let (reason, work) = match operation.kind {
             OperationKind::Create => (Reason::Creating, "creating"),
@@ -207,7 +212,7 @@ impl Situation<'_> {
             ""
         };
         let message = format!("Azure is {work} {resource}{then}");
-        Step::Rest(Rest::new(State::Working, reason, message, Wake::Poll { retry_after: None }))
+        Step::Rest(Rest::new(State::Working, reason, message, Wake::Poll { retry_after: *retry_after }))
     }
 
     fn delete_all(&self) -> Step {
@@ -232,7 +237,7 @@ impl Situation<'_> {
         };
         let target = Target::Resource(id.clone());
         match self.sight(&target) {
-            None | Some(Sight::Items(_) | Sight::Running) => Step::Observe(target),
+            None | Some(Sight::Items(_) | Sight::Running(_)) => Step::Observe(target),
             Some(Sight::Absent) => Step::Forget(id, Farewell::Gone),
             Some(Sight::Present(observed)) => match ownership::judge(observed, type_, self.mark, Some(owned)) {
                 Ownership::Ours => self.end(id, observed),
@@ -259,7 +264,7 @@ impl Situation<'_> {
         let recorded = self.memory.resources.iter().find(|owned| is(owned, &wanted.id));
         let target = Target::Resource(wanted.id.clone());
         match self.sight(&target) {
-            None | Some(Sight::Items(_) | Sight::Running) => Some(Step::Observe(target)),
+            None | Some(Sight::Items(_) | Sight::Running(_)) => Some(Step::Observe(target)),
             Some(Sight::Absent) => Some(self.make(wanted, recorded)),
             Some(Sight::Present(observed)) => self.mend(wanted, recorded, observed),
         }
@@ -406,76 +411,6 @@ impl Situation<'_> {
     fn sight(&self, target: &Target) -> Option<&Sight> {
         self.sights.get(target).filter(|(at, _)| *at >= self.fresh_from).map(|(_, sight)| sight)
     }
-}
-
-/// Nothing of ours is on the object any more: the API server deletes it.
-fn gone() -> Step {
-    Step::Rest(Rest::new(State::Working, Reason::Deleting, "nothing of this operator's keeps the object", Wake::Event))
-}
-
-/// The state of a resource that Azure is at work on.
-fn at_work(observed: &Value) -> Option<&str> {
-    observed["properties"]["provisioningState"]
-        .as_str()
-        .filter(|state| matches!(*state, "Creating" | "Updating" | "Deleting"))
-}
-
-fn foreign(wanted: &Wanted, owner: &str) -> Step {
-    let message = format!(
-        "{} belongs to {owner} (cluster/namespace/name): delete this object or choose another azureName",
-        label(&wanted.id)
-    );
-    Step::Rest(Rest::new(State::Stalled, Reason::Conflict, message, Wake::Resync))
-}
-
-fn drifted(wanted: &Wanted, differences: &[String]) -> Step {
-    let message = format!(
-        "{} differs from the spec in {}; managementPolicy Observe leaves it",
-        label(&wanted.id),
-        listed(differences)
-    );
-    Step::Rest(Rest::new(State::Drifted, Reason::Drifted, message, Wake::Resync))
-}
-
-fn unusable(wanted: &Wanted, state: &str) -> Step {
-    let message = format!("{} is {state} in Azure; managementPolicy Observe does not make it again", label(&wanted.id));
-    Step::Rest(Rest::new(State::Stalled, Reason::Drifted, message, Wake::Resync))
-}
-
-/// Azure took what was written and shows something else: the same again and again would come to the same.
-fn written_in_vain(wanted: &Wanted, failed: Option<&str>, differences: &[String]) -> Step {
-    let (reason, why) = match failed {
-        Some(state) => (Reason::AzureUnavailable, format!("is {state} in Azure")),
-        None => (Reason::Drifted, format!("differs from the spec in {}", listed(differences))),
-    };
-    let message = format!(
-        "{} {why} right after it was written; it is written again later, unless the spec changes",
-        label(&wanted.id)
-    );
-    Step::Rest(Rest::new(State::Waiting, reason, message, passing(Class::Slow)))
-}
-
-fn passing(class: Class) -> Wake {
-    Wake::Backoff { class, retry_after: None }
-}
-
-fn fixed_differs(wanted: &Wanted, observed: &Value, fixed: &str) -> Step {
-    let there = observed.pointer(fixed).and_then(Value::as_str).unwrap_or("none");
-    let here = wanted.body.pointer(fixed).and_then(Value::as_str).unwrap_or("none");
-    let message = format!(
-        "{} has {} {there} where the spec says {here}, and Azure never changes that: put the spec right, or delete the resource and let it be made anew",
-        label(&wanted.id),
-        listed(&[fixed.to_owned()])
-    );
-    Step::Rest(Rest::new(State::Stalled, Reason::FixedFieldDiffers, message, Wake::Resync))
-}
-
-/// JSON pointers as a person reads them. Names only: values may be nobody's business.
-#[must_use]
-pub fn listed(pointers: &[String]) -> String {
-    let plain =
-        |at: &String| at.trim_start_matches('/').trim_start_matches("properties/").replace('/', ".").replace("~1", "/");
-    pointers.iter().map(plain).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What was seen of Azure, and when. Whether it came from a GET, a poll, a list or the answer to a write is not told.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -27,8 +28,8 @@ pub enum Sight {
     Absent,
     /// The members of the collection.
     Items(Vec<Value>),
-    /// The operation has not ended.
-    Running,
+    /// The operation has not ended, and ARM asks to wait so long before it is asked again.
+    Running(Option<Duration>),
 }
 
 /// What was seen so far, with the time at which it was true.

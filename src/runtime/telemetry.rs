@@ -25,7 +25,7 @@ pub(super) fn init(format: LogFormat, level: LogLevel) {
     let writer = std::io::stderr;
     match format {
         LogFormat::Json => {
-            registry.with(tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(writer)).init()
+            registry.with(tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(writer)).init();
         }
         LogFormat::Text => registry
             .with(tracing_subscriber::fmt::layer().with_ansi(std::io::stderr().is_terminal()).with_writer(writer))

@@ -48,7 +48,8 @@ impl<K: Kind> Session<'_, K> {
 
     /// Publishes where the object came to rest, and says when to look again.
     pub(super) async fn rest(mut self, rest: Rest, wanted: Option<&[Wanted]>) -> Result<Action, Error> {
-        if K::engine(&mut self.status).operation.is_none() {
+        // Who is paused writes nothing, whatever Azure is still doing for it.
+        if K::engine(&mut self.status).operation.is_none() || rest.state == State::Paused {
             self.context.gate.leave(&self.holder());
         }
         if rest.state == State::Settled {
@@ -123,7 +124,8 @@ impl<K: Kind> Session<'_, K> {
 
     pub(super) fn wake(&mut self, wake: Wake) -> Action {
         let uid = self.holder();
-        if !matches!(wake, Wake::Backoff { .. }) {
+        // An operation that runs may yet fail, and then for the second time.
+        if !matches!(wake, Wake::Backoff { .. } | Wake::Poll { .. }) {
             self.context.failures.forget(&uid);
         }
         match wake {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::write::verb;
 use super::{Next, Session, api_version};
 use crate::api::conditions::Reason;
 use crate::api::status::{Operation, OperationKind};
@@ -49,8 +50,8 @@ impl<K: Kind> Session<'_, K> {
             Ok(progress) => progress,
             Err(error) => return Next::Rest(self.set_back("follow the operation on", &id, &error)),
         };
-        if let Progress::Running { .. } = progress {
-            self.sights.insert(Target::Operation(operation.url), Timestamp::now(), Sight::Running);
+        if let Progress::Running { retry_after } = progress {
+            self.sights.insert(Target::Operation(operation.url), Timestamp::now(), Sight::Running(retry_after));
             return Next::Plan;
         }
         K::engine(&mut self.status).operation = None;
@@ -62,12 +63,7 @@ impl<K: Kind> Session<'_, K> {
                 if error.class == Class::Lasting && operation.kind != OperationKind::Delete {
                     K::engine(&mut self.status).refused.clone_from(&operation.attempt);
                 }
-                let verb = match operation.kind {
-                    OperationKind::Create => "create",
-                    OperationKind::Update => "update",
-                    OperationKind::Delete => "delete",
-                };
-                Next::Rest(self.set_back(verb, &id, &error))
+                Next::Rest(self.set_back(verb(operation.kind), &id, &error))
             }
             Progress::Succeeded => {
                 self.just_done = Some((operation.kind, id.clone()));

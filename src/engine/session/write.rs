@@ -25,11 +25,21 @@ const GATE_PATIENCE: Duration = Duration::from_secs(10);
 /// When an object whose workspace is taken is looked at again.
 const TAKEN: Duration = Duration::from_secs(2);
 
+/// A write on its way to Azure.
+struct Outgoing {
+    wanted: Wanted,
+    kind: OperationKind,
+    by: UpdateBy,
+    body: Value,
+    /// What an event tells once Azure has taken it.
+    note: Option<(Reason, String)>,
+}
+
 impl<K: Kind> Session<'_, K> {
     /// The inventory names the resource before ARM hears of it, so that nothing that is made can be lost.
     pub(super) async fn record(&mut self, wanted: &Wanted) -> Result<Next, Error> {
         self.remember(OwnedResource { id: wanted.id.to_string(), ..OwnedResource::default() });
-        let message = format!("about to make {}", label(&wanted.id));
+        let message = format!("about to write {}", label(&wanted.id));
         self.publish_rest(
             &Rest::new(State::Working, Reason::Creating, message, Wake::Event),
             Some(std::slice::from_ref(wanted)),
@@ -43,19 +53,18 @@ impl<K: Kind> Session<'_, K> {
         if !self.is_current().await? {
             return Ok(Next::Plan);
         }
-        let known = K::engine(&mut self.status)
-            .resources
-            .iter()
-            .any(|owned| same(owned, &wanted.id) && owned.applied.is_some());
-        if known {
-            self.warn(
-                Reason::Recreating,
-                &format!("{} was gone from Azure, or failed there; it is made again", wanted.id),
-            )
-            .await;
+        let owned = K::engine(&mut self.status).resources.iter().find(|owned| same(owned, &wanted.id));
+        let formerly = owned.and_then(|owned| owned.applied.as_ref()).map(|applied| applied.fields.clone());
+        if formerly.is_some() {
+            let note = format!("{} was gone from Azure, or failed there; it is made again", label(&wanted.id));
+            self.warn(Reason::Recreating, &note).await;
         }
-        let body = wanted.body.clone();
-        self.send(wanted, OperationKind::Create, UpdateBy::Put, body, Reason::Created).await
+        // What failed on the way is there already, with what others put on it.
+        let body = match self.sights.resource(&wanted.id) {
+            Some(there) => body::replacement(&wanted.body, there, &formerly.unwrap_or_default(), wanted.type_),
+            None => wanted.body.clone(),
+        };
+        self.send(Outgoing { wanted, kind: OperationKind::Create, by: UpdateBy::Put, body, note: None }).await
     }
 
     pub(super) async fn update(&mut self, update: Update) -> Result<Next, Error> {
@@ -70,30 +79,19 @@ impl<K: Kind> Session<'_, K> {
             UpdateBy::Put => body::replacement(&wanted.body, &observed, &formerly, wanted.type_),
         };
         let what = if differences.is_empty() { "its credentials".to_owned() } else { plan::listed(&differences) };
-        let id = wanted.id.clone();
-        let next = self.send(wanted, OperationKind::Update, by, body, reason).await?;
-        if !matches!(&next, Next::Rest(rest) if rest.state != State::Working) {
-            self.tell(reason, &format!("{}: wrote {what}", label(&id))).await;
-        }
-        Ok(next)
+        let note = Some((reason, format!("{}: wrote {what}", label(&wanted.id))));
+        self.send(Outgoing { wanted, kind: OperationKind::Update, by, body, note }).await
     }
 
     /// The one place that writes a resource to Azure.
-    pub(super) async fn send(
-        &mut self,
-        wanted: Wanted,
-        kind: OperationKind,
-        by: UpdateBy,
-        mut body: Value,
-        reason: Reason,
-    ) -> Result<Next, Error> {
+    async fn send(&mut self, outgoing: Outgoing) -> Result<Next, Error> {
+        let Outgoing { wanted, kind, by, mut body, note } = outgoing;
         if by == UpdateBy::Put {
             body::overlay(&mut body, &wanted.write_only);
             let namespace = self.object.namespace().unwrap_or_default();
             match secrets::fill(&self.context.client, &namespace, &wanted.secrets, &mut body).await {
                 Ok(()) => {}
-                Err(FillError::Unresolved(unresolved)) => {
-                    let Unresolved { reason, message } = unresolved;
+                Err(FillError::Unresolved(Unresolved { reason, message })) => {
                     return Ok(Next::Rest(Rest::new(State::Unresolved, reason, message, Wake::Event)));
                 }
                 Err(FillError::Kubernetes(error)) => return Err(error.into()),
@@ -109,22 +107,24 @@ impl<K: Kind> Session<'_, K> {
         };
         self.fresh_from = Timestamp::now();
         let attempt = plan::attempt(&wanted, &self.retry_token());
+        if let (Ok(_), Some((reason, note))) = (&written, &note) {
+            self.tell(*reason, note).await;
+        }
         match written {
             Ok(Written::Accepted { url, retry_after }) => {
-                tracing::info!(resource = %wanted.id, ?kind, "Azure accepted to write {}", wanted.id);
-                let operation = self.operation(kind, &wanted.id, url, Some(plan::applied(&wanted)), Some(attempt));
-                Ok(self.begin(operation, &wanted.id, retry_after))
+                let sent = Some((plan::applied(&wanted), attempt));
+                Ok(self.begin(kind, &wanted.id, url, retry_after, sent))
             }
             Ok(Written::Done(answer)) => {
-                tracing::info!(resource = %wanted.id, ?kind, "wrote {}", wanted.id);
                 self.context.gate.leave(&self.holder());
                 self.written(&wanted.id, plan::applied(&wanted));
                 self.just_done = Some((kind, wanted.id.clone()));
                 if let Some(resource) = answer {
-                    self.sights.insert(Target::Resource(wanted.id.clone()), Timestamp::now(), Sight::Present(resource));
+                    let target = Target::Resource(wanted.id.clone());
+                    self.sights.insert(target, Timestamp::now(), Sight::Present(resource));
                 }
-                if reason == Reason::Created {
-                    self.tell(reason, &format!("made {}", label(&wanted.id))).await;
+                if kind == OperationKind::Create {
+                    self.tell(Reason::Created, &format!("made {}", label(&wanted.id))).await;
                 }
                 Ok(Next::Plan)
             }
@@ -133,8 +133,7 @@ impl<K: Kind> Session<'_, K> {
                 if error.class == Class::Lasting {
                     K::engine(&mut self.status).refused = Some(attempt);
                 }
-                let verb = if kind == OperationKind::Create { "create" } else { "update" };
-                Ok(Next::Rest(self.set_back(verb, &wanted.id, &error)))
+                Ok(Next::Rest(self.set_back(verb(kind), &wanted.id, &error)))
             }
         }
     }
@@ -150,9 +149,7 @@ impl<K: Kind> Session<'_, K> {
         self.fresh_from = Timestamp::now();
         match deleted {
             Ok(Written::Accepted { url, retry_after }) => {
-                tracing::info!(resource = %id, "Azure accepted to delete {id}");
-                let operation = self.operation(OperationKind::Delete, &id, url, None, None);
-                Ok(self.begin(operation, &id, retry_after))
+                Ok(self.begin(OperationKind::Delete, &id, url, retry_after, None))
             }
             Ok(Written::Done(_)) => {
                 self.context.gate.leave(&self.holder());
@@ -167,31 +164,23 @@ impl<K: Kind> Session<'_, K> {
         }
     }
 
-    pub(super) fn operation(
-        &self,
+    /// An operation has begun: it is remembered at once, so that a restart can follow it.
+    fn begin(
+        &mut self,
         kind: OperationKind,
         id: &ArmId,
         url: String,
-        sent: Option<Applied>,
-        attempt: Option<String>,
-    ) -> Operation {
-        Operation { kind, resource_id: id.to_string(), url, started_at: self.fresh_from.to_string(), sent, attempt }
-    }
-
-    pub(super) fn begin(&mut self, operation: Operation, id: &ArmId, retry_after: Option<Duration>) -> Next {
+        retry_after: Option<Duration>,
+        sent: Option<(Applied, String)>,
+    ) -> Next {
+        tracing::info!(resource = %id, ?kind, "Azure accepted to {} {}", verb(kind), label(id));
         self.context.gate.hold_for_operation(id, &self.holder());
-        let (reason, work) = match operation.kind {
-            OperationKind::Create => (Reason::Creating, "creating"),
-            OperationKind::Update => (Reason::Updating, "updating"),
-            OperationKind::Delete => (Reason::Deleting, "deleting"),
-        };
-        K::engine(&mut self.status).operation = Some(operation);
-        Next::Rest(Rest::new(
-            State::Working,
-            reason,
-            format!("Azure is {work} {}", label(id)),
-            Wake::Poll { retry_after },
-        ))
+        self.sights.insert(Target::Operation(url.clone()), self.fresh_from, Sight::Running(retry_after));
+        let (sent, attempt) = sent.unzip();
+        let started_at = self.fresh_from.to_string();
+        K::engine(&mut self.status).operation =
+            Some(Operation { kind, resource_id: id.to_string(), url, started_at, sent, attempt });
+        Next::Plan
     }
 
     /// Before Azure is changed, the object is known to be as the API server has it: a cache may be behind, and a write on
@@ -233,4 +222,13 @@ fn busy(id: &ArmId) -> Rest {
     let message =
         format!("{} is being written to on behalf of another object; waiting for that to end", label(&id.top_level()));
     Rest::new(State::Working, Reason::Busy, message, Wake::After(TAKEN))
+}
+
+/// What an operation does, as a person says it.
+pub(super) fn verb(kind: OperationKind) -> &'static str {
+    match kind {
+        OperationKind::Create => "create",
+        OperationKind::Update => "update",
+        OperationKind::Delete => "delete",
+    }
 }

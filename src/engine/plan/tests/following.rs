@@ -56,8 +56,9 @@ fn a_running_deletion_is_waited_for_in_a_deletion() {
 #[test]
 fn an_operation_is_asked_for_again_after_a_write() {
     let running = operation(OperationKind::Create);
-    let scene =
-        Scene::new().runs(running.clone()).saw_earlier(Target::Operation(OPERATION_URL.to_owned()), Sight::Running);
+    let scene = Scene::new()
+        .runs(running.clone())
+        .saw_earlier(Target::Operation(OPERATION_URL.to_owned()), Sight::Running(None));
     assert_eq!(scene.plan(), Step::Poll(running));
 }
 

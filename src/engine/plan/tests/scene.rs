@@ -239,7 +239,7 @@ impl Scene {
     }
 
     pub(super) fn sees_running(self) -> Self {
-        self.saw(FRESH, Target::Operation(OPERATION_URL.to_owned()), Sight::Running)
+        self.saw(FRESH, Target::Operation(OPERATION_URL.to_owned()), Sight::Running(None))
     }
 
     pub(super) fn sees_items(self, wanted: &Wanted, collection: &'static str) -> Self {

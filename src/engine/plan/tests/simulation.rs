@@ -232,7 +232,7 @@ impl Life {
         let progress = self.azure.poll(&operation.url);
         if progress == Progress::Running {
             let target = Target::Operation(operation.url);
-            session.sights.insert(target, second(self.now), Sight::Running);
+            session.sights.insert(target, second(self.now), Sight::Running(None));
             return None;
         }
         session.memory.operation = None;

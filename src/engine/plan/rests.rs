@@ -1,0 +1,80 @@
+//! Places where the plan comes to rest, as a person reads of them.
+
+use serde_json::Value;
+
+use super::Step;
+use crate::api::conditions::Reason;
+use crate::arm::Class;
+use crate::arm::resource_type::label;
+use crate::engine::kind::Wanted;
+use crate::engine::verdict::{Rest, State, Wake};
+
+/// Nothing of ours is on the object any more: the API server deletes it.
+pub(super) fn gone() -> Step {
+    Step::Rest(Rest::new(State::Working, Reason::Deleting, "nothing of this operator's keeps the object", Wake::Event))
+}
+
+/// The state of a resource that Azure is at work on.
+pub(super) fn at_work(observed: &Value) -> Option<&str> {
+    observed["properties"]["provisioningState"]
+        .as_str()
+        .filter(|state| matches!(*state, "Creating" | "Updating" | "Deleting"))
+}
+
+pub(super) fn foreign(wanted: &Wanted, owner: &str) -> Step {
+    let message = format!(
+        "{} belongs to {owner} (cluster/namespace/name): delete this object or choose another azureName",
+        label(&wanted.id)
+    );
+    Step::Rest(Rest::new(State::Stalled, Reason::Conflict, message, Wake::Resync))
+}
+
+pub(super) fn drifted(wanted: &Wanted, differences: &[String]) -> Step {
+    let message = format!(
+        "{} differs from the spec in {}; managementPolicy Observe leaves it",
+        label(&wanted.id),
+        listed(differences)
+    );
+    Step::Rest(Rest::new(State::Drifted, Reason::Drifted, message, Wake::Resync))
+}
+
+pub(super) fn unusable(wanted: &Wanted, state: &str) -> Step {
+    let message = format!("{} is {state} in Azure; managementPolicy Observe does not make it again", label(&wanted.id));
+    Step::Rest(Rest::new(State::Stalled, Reason::Drifted, message, Wake::Resync))
+}
+
+/// Azure took what was written and shows something else: the same again and again would come to the same.
+pub(super) fn written_in_vain(wanted: &Wanted, failed: Option<&str>, differences: &[String]) -> Step {
+    let (reason, why) = match failed {
+        Some(state) => (Reason::AzureUnavailable, format!("is {state} in Azure")),
+        None => (Reason::Drifted, format!("differs from the spec in {}", listed(differences))),
+    };
+    let message = format!(
+        "{} {why} right after it was written; it is written again later, unless the spec changes",
+        label(&wanted.id)
+    );
+    Step::Rest(Rest::new(State::Waiting, reason, message, passing(Class::Slow)))
+}
+
+pub(super) fn passing(class: Class) -> Wake {
+    Wake::Backoff { class, retry_after: None }
+}
+
+pub(super) fn fixed_differs(wanted: &Wanted, observed: &Value, fixed: &str) -> Step {
+    let there = observed.pointer(fixed).and_then(Value::as_str).unwrap_or("none");
+    let here = wanted.body.pointer(fixed).and_then(Value::as_str).unwrap_or("none");
+    let message = format!(
+        "{} has {} {there} where the spec says {here}, and Azure never changes that: put the spec right, or delete the resource and let it be made anew",
+        label(&wanted.id),
+        listed(&[fixed.to_owned()])
+    );
+    Step::Rest(Rest::new(State::Stalled, Reason::FixedFieldDiffers, message, Wake::Resync))
+}
+
+/// JSON pointers as a person reads them. Names only: values may be nobody's business.
+#[must_use]
+pub fn listed(pointers: &[String]) -> String {
+    let plain =
+        |at: &String| at.trim_start_matches('/').trim_start_matches("properties/").replace('/', ".").replace("~1", "/");
+    pointers.iter().map(plain).collect::<Vec<_>>().join(", ")
+}
