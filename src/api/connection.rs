@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::credentials::{self, AuthType, Credentials};
-use super::policies::{AdoptionPolicy, DeletionPolicy, ManagementPolicy};
+use super::policies::Policies;
 use super::references::LocalReference;
 use super::rules;
 use super::status::EngineStatus;
@@ -83,15 +83,9 @@ pub struct FoundryConnectionSpec {
     /// Whether everybody in the workspace may use it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub is_shared_to_all: Option<bool>,
-    /// What to do where the connection exists in Azure already.
-    #[serde(default)]
-    pub adoption_policy: AdoptionPolicy,
-    /// What becomes of the connection in Azure when this object is deleted.
-    #[serde(default)]
-    pub deletion_policy: DeletionPolicy,
-    /// How much the operator does.
-    #[serde(default)]
-    pub management_policy: ManagementPolicy,
+    /// What may be done with what is in Azure.
+    #[serde(flatten)]
+    pub policies: Policies,
 }
 
 /// What the operator knows of the connection in Azure.

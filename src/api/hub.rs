@@ -8,10 +8,10 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::policies::{AdoptionPolicy, DeletionPolicy, ManagementPolicy};
+use super::policies::Policies;
 use super::references::{AzureReference, Identity};
 use super::rules;
-use super::status::EngineStatus;
+use super::status::{EngineStatus, WorkspaceStatus};
 
 /// An Azure AI Foundry hub: the workspace whose storage account, key vault and network its projects share.
 #[derive(CustomResource, Clone, Debug, Deserialize, Serialize, KubeSchema, PartialEq)]
@@ -100,15 +100,9 @@ pub struct FoundryHubSpec {
     /// The hub owner's consent: which namespaces may have projects in this hub.
     #[serde(default)]
     pub allowed_projects: AllowedProjects,
-    /// What to do where the hub exists in Azure already.
-    #[serde(default)]
-    pub adoption_policy: AdoptionPolicy,
-    /// What becomes of the hub in Azure when this object is deleted.
-    #[serde(default)]
-    pub deletion_policy: DeletionPolicy,
-    /// How much the operator does.
-    #[serde(default)]
-    pub management_policy: ManagementPolicy,
+    /// What may be done with what is in Azure.
+    #[serde(flatten)]
+    pub policies: Policies,
 }
 
 /// Whether a workspace can be reached from the public network.
@@ -211,18 +205,9 @@ pub struct FoundryHubStatus {
     /// What the engine keeps.
     #[serde(flatten)]
     pub engine: EngineStatus,
-    /// The id (a GUID) that Azure gave the workspace.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub workspace_id: Option<String>,
-    /// Object id of the hub's system-assigned identity.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub principal_id: Option<String>,
-    /// ARM id of the storage account.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub storage_account: Option<String>,
-    /// Where people open the hub in a browser.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub studio_url: Option<String>,
+    /// What Azure made.
+    #[serde(flatten)]
+    pub workspace: WorkspaceStatus,
 }
 
 fn subscription_id() -> Rule {

@@ -43,7 +43,8 @@ pub fn crds() -> serde_json::Result<Vec<CustomResourceDefinition>> {
         .collect()
 }
 
-/// An optional field is left out, not null: `has()` in a CEL rule is true of a null.
+/// An optional field is left out, not null: the API server drops a null that the schema does not allow, before `has()` in a
+/// CEL rule would be true of it.
 fn forbid_null(schema: &mut serde_json::Value) {
     match schema {
         serde_json::Value::Object(map) => {

@@ -35,13 +35,16 @@ pub enum ManagementPolicy {
     Pause,
 }
 
-/// The three policies of an object together.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// The three policies of an object.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
 pub struct Policies {
-    /// See [`AdoptionPolicy`].
+    /// What to do where the resource exists in Azure already, and no object owns it.
+    #[serde(default, rename = "adoptionPolicy")]
     pub adoption: AdoptionPolicy,
-    /// See [`DeletionPolicy`].
+    /// What becomes of the resource in Azure when this object is deleted.
+    #[serde(default, rename = "deletionPolicy")]
     pub deletion: DeletionPolicy,
-    /// See [`ManagementPolicy`].
+    /// How much the operator does.
+    #[serde(default, rename = "managementPolicy")]
     pub management: ManagementPolicy,
 }

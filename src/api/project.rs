@@ -7,10 +7,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::hub::PublicNetworkAccess;
-use super::policies::{AdoptionPolicy, DeletionPolicy, ManagementPolicy};
+use super::policies::Policies;
 use super::references::{HubReference, Identity};
 use super::rules;
-use super::status::{Container, EngineStatus};
+use super::status::{Container, EngineStatus, WorkspaceStatus};
 
 /// An Azure AI Foundry project: a team's workspace in a hub, with containers of its own in the hub's storage account.
 #[derive(CustomResource, Clone, Debug, Deserialize, Serialize, KubeSchema, PartialEq)]
@@ -63,15 +63,9 @@ pub struct FoundryProjectSpec {
     /// The project's own identity in Azure.
     #[serde(default)]
     pub identity: Identity,
-    /// What to do where the project exists in Azure already.
-    #[serde(default)]
-    pub adoption_policy: AdoptionPolicy,
-    /// What becomes of the project in Azure when this object is deleted.
-    #[serde(default)]
-    pub deletion_policy: DeletionPolicy,
-    /// How much the operator does.
-    #[serde(default)]
-    pub management_policy: ManagementPolicy,
+    /// What may be done with what is in Azure.
+    #[serde(flatten)]
+    pub policies: Policies,
 }
 
 /// What the operator knows of the project in Azure.
@@ -81,18 +75,9 @@ pub struct FoundryProjectStatus {
     /// What the engine keeps.
     #[serde(flatten)]
     pub engine: EngineStatus,
-    /// The id (a GUID) that Azure gave the workspace.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub workspace_id: Option<String>,
-    /// Object id of the project's system-assigned identity.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub principal_id: Option<String>,
-    /// ARM id of the hub's storage account, where the containers are.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub storage_account: Option<String>,
-    /// Where people open the project in a browser.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub studio_url: Option<String>,
+    /// What Azure made.
+    #[serde(flatten)]
+    pub workspace: WorkspaceStatus,
     /// The project's containers and file shares in the storage account.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub containers: Vec<Container>,

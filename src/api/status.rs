@@ -115,3 +115,21 @@ pub enum ContainerSource {
     /// No datastore does; the documented pattern was applied to the workspace id.
     Derived,
 }
+
+/// What Azure made, and others build on.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkspaceStatus {
+    /// The id (a GUID) that Azure gave the workspace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace_id: Option<String>,
+    /// Object id of the workspace's system-assigned identity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub principal_id: Option<String>,
+    /// ARM id of the storage account, where the containers are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage_account: Option<String>,
+    /// Where people open the workspace in a browser.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub studio_url: Option<String>,
+}

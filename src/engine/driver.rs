@@ -3,61 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use kube::ResourceExt as _;
 use kube::runtime::controller::Action;
-use kube::runtime::events::Recorder;
-use kube::{Client, ResourceExt as _};
 use tracing::Instrument as _;
 
-use super::backoff::Failures;
+use super::context::{Context, Error, RECONCILE_TIMEOUT};
 use super::kind::Kind;
 use super::session::Session;
-use crate::arm::{self, Class, WriteGate, retry};
-
-/// Longest time one reconcile may take: the API client alone would go on retrying for longer.
-const RECONCILE_TIMEOUT: Duration = Duration::from_mins(3);
-
-/// What every reconcile of a kind has at hand.
-pub struct Context<K: Kind> {
-    /// The Kubernetes API.
-    pub client: Client,
-    /// Azure Resource Manager.
-    pub arm: Arc<arm::Client>,
-    /// Who may write to which workspace.
-    pub gate: Arc<WriteGate>,
-    /// What the kind can look up.
-    pub world: Arc<K::World>,
-    /// Where events go.
-    pub recorder: Recorder,
-    /// How often Azure is read again when nothing happens.
-    pub resync: Duration,
-    /// The shortest pause between two polls of an operation.
-    pub poll: Duration,
-    /// Who failed how often.
-    pub failures: Failures,
-}
-
-/// A reconcile that did not come to rest.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// A call to the API server failed.
-    #[error("the Kubernetes API: {0}")]
-    Kubernetes(#[source] Box<kube::Error>),
-    /// It took too long.
-    #[error("no end within {RECONCILE_TIMEOUT:?}")]
-    TimedOut,
-    /// The object is gone, or another of its name has taken its place.
-    #[error("the object is gone")]
-    Superseded,
-    /// The plan went in circles.
-    #[error("no rest within {0} steps")]
-    Endless(usize),
-}
-
-impl From<kube::Error> for Error {
-    fn from(error: kube::Error) -> Self {
-        Self::Kubernetes(Box::new(error))
-    }
-}
+use crate::arm::{Class, retry};
 
 /// Brings one object a step nearer to what it should be.
 ///

@@ -2,6 +2,7 @@
 
 pub mod backoff;
 pub mod body;
+pub mod context;
 pub mod driver;
 pub mod events;
 pub mod kind;
@@ -12,6 +13,6 @@ mod session;
 pub mod sight;
 pub mod verdict;
 
-pub use driver::{Context, reconcile};
+pub use context::Context;
 pub use kind::{Kind, SecretValue, Unresolved, Wanted};
 pub use sight::{Sight, Sights, Target};

@@ -21,11 +21,7 @@ impl Kind for FoundryConnection {
     type World = World;
 
     fn policies(&self) -> Policies {
-        Policies {
-            adoption: self.spec.adoption_policy,
-            deletion: self.spec.deletion_policy,
-            management: self.spec.management_policy,
-        }
+        self.spec.policies
     }
 
     fn status(&self) -> Option<&FoundryConnectionStatus> {
@@ -94,7 +90,7 @@ fn parent_project(namespace: &str, name: &str, world: &World) -> Result<ArmId, U
     if let Some(unresolved) = references.filter(|condition| condition.status == "False") {
         return not_ready(format!("FoundryProject {namespace}/{name} is held up itself ({})", unresolved.reason));
     }
-    workspace::usable(project.status.as_ref().map(|status| (&status.engine, status.workspace_id.as_deref())))
+    workspace::usable(project.status.as_ref().map(|status| (&status.engine, &status.workspace)))
         .or_else(|why| not_ready(format!("FoundryProject {namespace}/{name} is not there in Azure yet ({why})")))
 }
 
@@ -108,7 +104,7 @@ fn parent_hub(namespace: &str, name: &str, world: &World) -> Result<ArmId, Unres
             "FoundryHub {namespace}/{name} is being deleted: this connection can only be deleted too"
         ));
     }
-    workspace::usable(hub.status.as_ref().map(|status| (&status.engine, status.workspace_id.as_deref())))
+    workspace::usable(hub.status.as_ref().map(|status| (&status.engine, &status.workspace)))
         .or_else(|why| not_ready(format!("FoundryHub {namespace}/{name} is not there in Azure yet ({why})")))
 }
 

@@ -3,7 +3,7 @@
 use kube::ResourceExt as _;
 use serde_json::{Value, json};
 
-use super::workspace::{self, Facts};
+use super::workspace;
 use super::world::World;
 use crate::api::conditions::Reason;
 use crate::api::policies::Policies;
@@ -21,11 +21,7 @@ impl Kind for FoundryHub {
     type World = World;
 
     fn policies(&self) -> Policies {
-        Policies {
-            adoption: self.spec.adoption_policy,
-            deletion: self.spec.deletion_policy,
-            management: self.spec.management_policy,
-        }
+        self.spec.policies
     }
 
     fn status(&self) -> Option<&FoundryHubStatus> {
@@ -76,13 +72,10 @@ impl Kind for FoundryHub {
     }
 
     fn publish(&self, world: &World, primary: &Wanted, sights: &Sights, status: &mut FoundryHubStatus) {
-        let Some(facts) = sights.resource(&primary.id).and_then(Facts::read) else {
-            return;
-        };
-        status.workspace_id = facts.workspace_id.map(str::to_owned);
-        status.principal_id = facts.principal_id.map(str::to_owned);
-        status.storage_account = facts.storage_account.map(str::to_owned);
-        status.studio_url = Some(facts.studio_url(world.studio, "managementCenter/hub/overview", &primary.id));
+        let Some(workspace) = sights.resource(&primary.id) else { return };
+        if let Some(read) = workspace::read(workspace, &primary.id, world.studio, "managementCenter/hub/overview") {
+            status.workspace = read;
+        }
     }
 }
 

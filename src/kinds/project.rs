@@ -7,7 +7,7 @@ use kube::{Resource as _, ResourceExt as _};
 use serde_json::{Value, json};
 
 use super::containers;
-use super::workspace::{self, Facts};
+use super::workspace;
 use super::world::World;
 use crate::api::conditions::Reason;
 use crate::api::hub::{AdoptionConsent, AllowedNamespaces, NamespacesFrom};
@@ -36,11 +36,7 @@ impl Kind for FoundryProject {
     type World = World;
 
     fn policies(&self) -> Policies {
-        Policies {
-            adoption: self.spec.adoption_policy,
-            deletion: self.spec.deletion_policy,
-            management: self.spec.management_policy,
-        }
+        self.spec.policies
     }
 
     fn status(&self) -> Option<&FoundryProjectStatus> {
@@ -78,16 +74,12 @@ impl Kind for FoundryProject {
     }
 
     fn publish(&self, world: &World, primary: &Wanted, sights: &Sights, status: &mut FoundryProjectStatus) {
-        let Some(facts) = sights.resource(&primary.id).and_then(Facts::read) else {
-            return;
-        };
-        status.workspace_id = facts.workspace_id.map(str::to_owned);
-        status.principal_id = facts.principal_id.map(str::to_owned);
-        status.storage_account = facts.storage_account.map(str::to_owned);
-        status.studio_url = Some(facts.studio_url(world.studio, "build/overview", &primary.id));
-        if let (Some(datastores), Some(workspace_id)) = (sights.items(&primary.id, DATASTORES), facts.workspace_id) {
-            status.containers = containers::of_project(datastores, workspace_id, facts.storage_account);
+        let Some(workspace) = sights.resource(&primary.id) else { return };
+        let Some(read) = workspace::read(workspace, &primary.id, world.studio, "build/overview") else { return };
+        if let (Some(datastores), Some(id)) = (sights.items(&primary.id, DATASTORES), &read.workspace_id) {
+            status.containers = containers::of_project(datastores, id, read.storage_account.as_deref());
         }
+        status.workspace = read;
     }
 }
 
@@ -166,9 +158,9 @@ fn existing_hub(hub: &FoundryHub) -> Result<ArmId, Unresolved> {
     if hub.meta().deletion_timestamp.is_some() {
         return Err(not_ready(format!("{name} is being deleted: this project can only be deleted too")));
     }
-    workspace::usable(hub.status.as_ref().map(|status| (&status.engine, status.workspace_id.as_deref()))).map_err(
-        |why| not_ready(format!("{name} is not there in Azure yet ({why}); this project goes on by itself when it is")),
-    )
+    workspace::usable(hub.status.as_ref().map(|status| (&status.engine, &status.workspace))).map_err(|why| {
+        not_ready(format!("{name} is not there in Azure yet ({why}); this project goes on by itself when it is"))
+    })
 }
 
 /// The hub's owner also decides whether projects of other namespaces may take over what is in the hub already.

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::api::conditions::{ConditionType, Reason, find};
 use crate::api::references::{Identity, IdentityType};
-use crate::api::status::EngineStatus;
+use crate::api::status::{EngineStatus, WorkspaceStatus};
 use crate::arm::ArmId;
 use crate::arm::id::InvalidArmId;
 use crate::engine::ownership::OWNER_KEY;
@@ -52,44 +52,31 @@ pub(super) fn invalid(error: &InvalidArmId) -> Unresolved {
     Unresolved::new(Reason::Refused, format!("{error}: mend the names in the spec"))
 }
 
-/// What a workspace tells once it is there.
-pub(super) struct Facts<'a> {
-    pub(super) workspace_id: Option<&'a str>,
-    pub(super) principal_id: Option<&'a str>,
-    pub(super) storage_account: Option<&'a str>,
-    tenant_id: Option<&'a str>,
-}
-
-impl<'a> Facts<'a> {
-    /// `None` while Azure still makes it: what it says then is not final.
-    pub(super) fn read(workspace: &'a Value) -> Option<Self> {
-        let properties = &workspace["properties"];
-        if !matches!(properties["provisioningState"].as_str(), Some("Succeeded" | "Updating") | None) {
-            return None;
-        }
-        let text = |value: &'a Value| value.as_str().filter(|text| !text.is_empty());
-        Some(Self {
-            workspace_id: text(&properties["workspaceId"]),
-            principal_id: text(&workspace["identity"]["principalId"]),
-            storage_account: text(&properties["storageAccount"]),
-            tenant_id: text(&properties["tenantId"]).or_else(|| text(&workspace["identity"]["tenantId"])),
-        })
+/// What a workspace tells once it is there; `None` while Azure still makes it, as what it says then is not final. `page` is
+/// where the studio shows such a workspace.
+pub(super) fn read(workspace: &Value, id: &ArmId, studio: &str, page: &str) -> Option<WorkspaceStatus> {
+    let (properties, identity) = (&workspace["properties"], &workspace["identity"]);
+    if !matches!(properties["provisioningState"].as_str(), Some("Succeeded" | "Updating") | None) {
+        return None;
     }
-
-    /// Where people open the workspace in a browser.
-    pub(super) fn studio_url(&self, studio: &str, page: &str, id: &ArmId) -> String {
-        let tenant = self.tenant_id.map(|tenant| format!("&tid={tenant}")).unwrap_or_default();
-        format!("{studio}/{page}?wsid={id}{tenant}")
-    }
+    let text = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+    let tenant = text(&properties["tenantId"]).or_else(|| text(&identity["tenantId"]));
+    let tenant = tenant.map(|tenant| format!("&tid={tenant}")).unwrap_or_default();
+    Some(WorkspaceStatus {
+        workspace_id: text(&properties["workspaceId"]),
+        principal_id: text(&identity["principalId"]),
+        storage_account: text(&properties["storageAccount"]),
+        studio_url: Some(format!("{studio}/{page}?wsid={id}{tenant}")),
+    })
 }
 
 /// The ARM id of a workspace that others can build on: it has been made, and nothing has taken it away.
-pub(super) fn usable(status: Option<(&EngineStatus, Option<&str>)>) -> Result<ArmId, String> {
-    let Some((engine, workspace_id)) = status else {
+pub(super) fn usable(status: Option<(&EngineStatus, &WorkspaceStatus)>) -> Result<ArmId, String> {
+    let Some((engine, workspace)) = status else {
         return Err("nothing is known of it yet".to_owned());
     };
     let id = engine.resource_id.as_deref().and_then(|id| ArmId::parse(id).ok());
-    if let (Some(id), Some(_)) = (id, workspace_id) {
+    if let (Some(id), Some(_)) = (id, &workspace.workspace_id) {
         return Ok(id);
     }
     let ready = find(&engine.conditions, ConditionType::Ready);

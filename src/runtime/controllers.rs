@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::watches::{Change, Scope, Watchable, Watched, Watches, where_changed};
 use crate::api::conditions::{ConditionType, find};
-use crate::api::status::EngineStatus;
+use crate::api::status::{EngineStatus, WorkspaceStatus};
 use crate::api::{FoundryConnection, FoundryHub, FoundryProject, RECONCILE_AT};
 use crate::arm::{self, WriteGate};
 use crate::engine::backoff::Failures;
@@ -164,7 +164,7 @@ fn matters_of_hub(hub: &FoundryHub) -> impl Hash + use<> {
     (
         hub.meta().deletion_timestamp.is_some(),
         serde_json::to_string(&hub.spec.allowed_projects).unwrap_or_default(),
-        status.map(|status| existence(&status.engine, status.workspace_id.as_ref())),
+        status.map(|status| existence(&status.engine, &status.workspace)),
     )
 }
 
@@ -175,14 +175,15 @@ fn matters_of_project(project: &FoundryProject) -> impl Hash + use<> {
     (
         project.meta().deletion_timestamp.is_some(),
         references.map(|references| references.status.clone()),
-        status.map(|status| existence(&status.engine, status.workspace_id.as_ref())),
+        status.map(|status| existence(&status.engine, &status.workspace)),
     )
 }
 
 /// Whether a workspace is there; and as long as it is not, why.
-fn existence(engine: &EngineStatus, workspace_id: Option<&String>) -> impl Hash + use<> {
-    let why = find(&engine.conditions, ConditionType::Ready).map(|ready| ready.reason.clone());
-    (engine.resource_id.clone(), workspace_id.cloned(), why.filter(|_| workspace_id.is_none()))
+fn existence(engine: &EngineStatus, workspace: &WorkspaceStatus) -> impl Hash + use<> {
+    let exists = workspace.workspace_id.clone();
+    let why = find(&engine.conditions, ConditionType::Ready).filter(|_| exists.is_none());
+    (engine.resource_id.clone(), why.map(|ready| ready.reason.clone()), exists)
 }
 
 /// What of a project matters to a hub that waits to be deleted.

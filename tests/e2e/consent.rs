@@ -67,7 +67,7 @@ async fn a_project_whose_consent_is_withdrawn_stays_in_azure_and_is_no_longer_wr
     let project = scene.until(&scene.team, "churn", "refused", refused).await;
     let status = project.status.unwrap();
     assert!(status.engine.conditions[0].message.contains("stays in Azure"), "{:?}", status.engine.conditions);
-    assert!(status.workspace_id.is_some() && !status.containers.is_empty());
+    assert!(status.workspace.workspace_id.is_some() && !status.containers.is_empty());
 
     scene.azure.clear_journal();
     scene.change::<FoundryProject>(&scene.team, "churn", json!({"friendlyName": "Changed"})).await;

@@ -72,10 +72,10 @@ async fn a_changed_connection_is_put_right_with_its_key() {
 async fn what_somebody_deleted_is_made_again() {
     let scene = Scene::with(soon()).await;
     let hub = scene.ready_hub("contoso").await.status.unwrap();
-    let (id, before) = (hub.engine.resource_id.unwrap(), hub.workspace_id.unwrap());
+    let (id, before) = (hub.engine.resource_id.unwrap(), hub.workspace.workspace_id.unwrap());
     scene.azure.remove_resource(&id).unwrap();
     let new = |hub: &FoundryHub| {
-        hub.status.as_ref().and_then(|status| status.workspace_id.as_ref()).is_some_and(|id| *id != before)
+        hub.status.as_ref().and_then(|status| status.workspace.workspace_id.as_ref()).is_some_and(|id| *id != before)
     };
     scene.until(&scene.platform, "contoso", "there with a new workspace id", new).await;
     scene.until_ready::<FoundryHub>(&scene.platform, "contoso").await;

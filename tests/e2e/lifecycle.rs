@@ -31,8 +31,8 @@ async fn everything_applied_at_once_becomes_ready() {
     let in_azure = |id: &Option<String>| scene.azure.resource(id.as_deref().unwrap()).unwrap();
     let (hub, project) = (hub.status.unwrap(), project.status.unwrap());
     for (resource_id, workspace_id, principal_id) in [
-        (&hub.engine.resource_id, &hub.workspace_id, &hub.principal_id),
-        (&project.engine.resource_id, &project.workspace_id, &project.principal_id),
+        (&hub.engine.resource_id, &hub.workspace.workspace_id, &hub.workspace.principal_id),
+        (&project.engine.resource_id, &project.workspace.workspace_id, &project.workspace.principal_id),
     ] {
         let workspace = in_azure(resource_id);
         assert_eq!(workspace_id.as_deref(), workspace["properties"]["workspaceId"].as_str());
@@ -42,7 +42,13 @@ async fn everything_applied_at_once_becomes_ready() {
         in_azure(&project.engine.resource_id)["properties"]["hubResourceId"].as_str(),
         hub.engine.resource_id.as_deref()
     );
-    assert!(project.storage_account.unwrap().ends_with(&format!("st{}", scene.unique("contoso").replace('-', ""))));
+    assert!(
+        project
+            .workspace
+            .storage_account
+            .unwrap()
+            .ends_with(&format!("st{}", scene.unique("contoso").replace('-', "")))
+    );
     let own_id = own.status.unwrap().engine.resource_id.unwrap();
     assert!(own_id.starts_with(&project.engine.resource_id.unwrap()), "{own_id}");
     assert!(shared.status.unwrap().engine.resource_id.unwrap().starts_with(&hub.engine.resource_id.unwrap()));
@@ -87,7 +93,7 @@ async fn containers_that_no_datastore_names_are_derived() {
     scene.azure.set_datastores_appear(false);
     scene.ready_hub("contoso").await;
     let status = scene.ready_project("churn", "contoso").await.status.unwrap();
-    let id = status.workspace_id.unwrap();
+    let id = status.workspace.workspace_id.unwrap();
     let names: Vec<_> = status.containers.iter().map(|container| (container.name.clone(), container.source)).collect();
     let expected =
         ["azureml", "blobstore", "file", "code"].map(|end| (format!("{id}-{end}"), ContainerSource::Derived));

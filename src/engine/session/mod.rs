@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::controller::Action;
 use kube::{Api, ResourceExt as _};
 
-use super::driver::{Context, Error};
+use super::context::{Context, Error};
 use super::kind::{Kind, Unresolved, Wanted};
 use super::plan::{Farewell, Situation, Step, plan};
 use super::sight::Sights;

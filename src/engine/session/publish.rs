@@ -13,7 +13,7 @@ use super::{Session, same};
 use crate::api::conditions::{ConditionType, Reason, find};
 use crate::arm::resource_type::label;
 use crate::arm::{ArmError, ArmId, Cause, Class, retry};
-use crate::engine::driver::Error;
+use crate::engine::context::Error;
 use crate::engine::events;
 use crate::engine::kind::{Kind, Wanted};
 use crate::engine::verdict::{Rest, State, Wake, conditions};

@@ -13,7 +13,7 @@ use crate::api::status::{Applied, Operation, OperationKind, OwnedResource};
 use crate::arm::resource_type::{UpdateBy, label};
 use crate::arm::{ArmId, Body, Class, Written};
 use crate::engine::body;
-use crate::engine::driver::Error;
+use crate::engine::context::Error;
 use crate::engine::kind::{Kind, Unresolved, Wanted};
 use crate::engine::plan::{self, Update};
 use crate::engine::secrets::{self, FillError};
