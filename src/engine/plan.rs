@@ -1,6 +1,7 @@
 //! The one decision: from what is desired, seen and remembered to the next step. No I/O, no clock, no chance.
 
 mod rests;
+mod standing;
 
 use std::time::Duration;
 
@@ -8,9 +9,10 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 pub use rests::listed;
-use rests::{at_work, drifted, fixed_differs, foreign, gone, passing, unusable, written_in_vain};
+use rests::{at_work, fixed_differs, foreign, gone, passing, written_in_vain};
+use standing::Standing;
+pub use standing::{applied, attempt};
 
-use super::body;
 use super::kind::{Unresolved, Wanted};
 use super::ownership::{self, Ownership};
 use super::sight::{Sight, Sights, Target};
@@ -18,7 +20,7 @@ use super::verdict::{Rest, State, Wake};
 use crate::api::RECONCILE_AT;
 use crate::api::conditions::{ConditionType, Reason, find};
 use crate::api::policies::{AdoptionPolicy, DeletionPolicy, ManagementPolicy, Policies};
-use crate::api::status::{Applied, EngineStatus, Operation, OperationKind, OwnedResource};
+use crate::api::status::{EngineStatus, Operation, OperationKind, OwnedResource};
 use crate::arm::resource_type::{self, label};
 use crate::arm::{ArmId, Class};
 
@@ -136,34 +138,6 @@ pub fn plan(situation: &Situation<'_>) -> Step {
         return s.delete_one(owned);
     }
     wanted.iter().find_map(|wanted| s.bring_about(wanted)).unwrap_or_else(|| s.settle(wanted))
-}
-
-/// Fingerprint of one attempt to write: the same attempt would be refused again.
-#[must_use]
-pub fn attempt(wanted: &Wanted, retry_token: &str) -> String {
-    body::hash(&Value::from(vec![applied(wanted).hash, secrets(wanted).join(","), retry_token.to_owned()]))
-}
-
-/// What is remembered of a body once it is written.
-#[must_use]
-pub fn applied(wanted: &Wanted) -> Applied {
-    let mut whole = wanted.body.clone();
-    body::overlay(&mut whole, &wanted.write_only);
-    let sources: Vec<String> = wanted
-        .secrets
-        .iter()
-        .map(|secret| format!("{}={}/{}", secret.pointer, secret.source.name, secret.source.key))
-        .collect();
-    let hash = body::hash(&Value::from(vec![whole, Value::from(sources)]));
-    Applied { hash, fields: body::leaves(&wanted.body), secrets: secrets(wanted) }
-}
-
-fn secrets(wanted: &Wanted) -> Vec<String> {
-    let mut versions: Vec<String> =
-        wanted.secrets.iter().map(|secret| format!("{}={}", secret.source.name, secret.version)).collect();
-    versions.sort();
-    versions.dedup();
-    versions
 }
 
 fn is(owned: &OwnedResource, id: &ArmId) -> bool {
@@ -304,35 +278,16 @@ impl Situation<'_> {
             let message = format!("{} is {state} in Azure; waiting for that to end", label(&wanted.id));
             return Some(Step::Rest(Rest::new(State::Working, Reason::InProgress, message, Wake::After(FOREIGN_WORK))));
         }
-        // What was written to a former namesake says nothing of one that is only now taken over.
-        let before = recorded.filter(|_| owner == Ownership::Ours).and_then(|recorded| recorded.applied.clone());
-        let formerly = before.as_ref().map(|before| before.fields.clone()).unwrap_or_default();
-        let mut differences = body::differences(&wanted.body, observed, &formerly);
-        let failed = observed["properties"]["provisioningState"]
-            .as_str()
-            .filter(|state| matches!(*state, "Failed" | "Canceled"));
+        let standing = Standing::of(wanted, &owner, recorded, observed);
         if looks_only {
-            // What is only observed is not marked.
-            differences.retain(|at| !at.ends_with(ownership::OWNER_KEY));
-            return match failed {
-                Some(state) => Some(unusable(wanted, state)),
-                None => (!differences.is_empty()).then(|| drifted(wanted, &differences)),
-            };
+            return standing.only_looked_at(wanted);
         }
-        if let Some(fixed) = wanted.type_.fixed.iter().find(|fixed| differences.iter().any(|at| at == *fixed)) {
+        if let Some(fixed) = wanted.type_.fixed.iter().find(|fixed| standing.differences.iter().any(|at| at == *fixed))
+        {
             return Some(fixed_differs(wanted, observed, fixed));
         }
-        let after = applied(wanted);
-        let secret_changed =
-            before.as_ref().is_none_or(|before| before.secrets != after.secrets) && !wanted.secrets.is_empty();
-        let unchanged_spec = before.as_ref().is_some_and(|before| before.hash == after.hash);
-        let write_only_changed = !unchanged_spec && (wanted.write_only != Value::Null || !wanted.secrets.is_empty());
-        if differences.is_empty() && !secret_changed && !write_only_changed && failed.is_none() {
-            let confirmed = OwnedResource {
-                id: wanted.id.to_string(),
-                created_at: ownership::created_at(observed).map(str::to_owned),
-                applied: Some(after),
-            };
+        if standing.is_as_wanted(wanted) {
+            let confirmed = standing.confirmed(wanted, observed);
             return (recorded != Some(&confirmed)).then_some(Step::Confirm(confirmed));
         }
         if let Some(refused) = self.refused(wanted) {
@@ -342,18 +297,14 @@ impl Situation<'_> {
         if recorded.is_none() {
             return Some(Step::Record(wanted.clone()));
         }
-        if self.just_wrote(&wanted.id) && before.as_ref() == Some(&after) {
-            return Some(written_in_vain(wanted, failed, &differences));
+        if self.just_wrote(&wanted.id) && standing.was_just_this() {
+            return Some(written_in_vain(wanted, standing.failed, &standing.differences));
         }
-        if failed.is_some() {
+        if standing.failed.is_some() {
             return Some(Step::Create(wanted.clone()));
         }
-        let reason = match owner {
-            Ownership::Unmarked => Reason::Adopted,
-            _ if unchanged_spec && !secret_changed => Reason::DriftCorrected,
-            _ => Reason::Updated,
-        };
-        Some(Step::Update(Update { wanted: wanted.clone(), differences, formerly, reason }))
+        let (formerly, reason) = (standing.formerly(), standing.reason(wanted, &owner));
+        Some(Step::Update(Update { wanted: wanted.clone(), differences: standing.differences, formerly, reason }))
     }
 
     fn not_adopted(&self, wanted: &Wanted, observed: &Value) -> Option<Step> {

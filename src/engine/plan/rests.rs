@@ -3,11 +3,25 @@
 use serde_json::Value;
 
 use super::Step;
+use super::standing::Standing;
 use crate::api::conditions::Reason;
 use crate::arm::Class;
 use crate::arm::resource_type::label;
 use crate::engine::kind::Wanted;
+use crate::engine::ownership::OWNER_KEY;
 use crate::engine::verdict::{Rest, State, Wake};
+
+impl Standing<'_> {
+    /// Where it is left as it is; `None` where that is as the spec says.
+    pub(super) fn only_looked_at(mut self, wanted: &Wanted) -> Option<Step> {
+        // What is only observed is not marked.
+        self.differences.retain(|at| !at.ends_with(OWNER_KEY));
+        match self.failed {
+            Some(state) => Some(unusable(wanted, state)),
+            None => (!self.differences.is_empty()).then(|| drifted(wanted, &self.differences)),
+        }
+    }
+}
 
 /// Nothing of ours is on the object any more: the API server deletes it.
 pub(super) fn gone() -> Step {
@@ -29,7 +43,7 @@ pub(super) fn foreign(wanted: &Wanted, owner: &str) -> Step {
     Step::Rest(Rest::new(State::Stalled, Reason::Conflict, message, Wake::Resync))
 }
 
-pub(super) fn drifted(wanted: &Wanted, differences: &[String]) -> Step {
+fn drifted(wanted: &Wanted, differences: &[String]) -> Step {
     let message = format!(
         "{} differs from the spec in {}; managementPolicy Observe leaves it",
         label(&wanted.id),
@@ -38,7 +52,7 @@ pub(super) fn drifted(wanted: &Wanted, differences: &[String]) -> Step {
     Step::Rest(Rest::new(State::Drifted, Reason::Drifted, message, Wake::Resync))
 }
 
-pub(super) fn unusable(wanted: &Wanted, state: &str) -> Step {
+fn unusable(wanted: &Wanted, state: &str) -> Step {
     let message = format!("{} is {state} in Azure; managementPolicy Observe does not make it again", label(&wanted.id));
     Step::Rest(Rest::new(State::Stalled, Reason::Drifted, message, Wake::Resync))
 }
