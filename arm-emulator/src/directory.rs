@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use jiff::Timestamp;
 use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, JwkSet};
-use jsonwebtoken::{DecodingKey, Validation};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::Deserialize;
 
 use crate::config::{Credential, Identity, Issuer};
@@ -188,6 +188,10 @@ fn verified(assertion: &str, issuer: &Issuer) -> Result<Claims, Refusal> {
     let refused = || Refusal::invalid_client(50_013, "Assertion failed signature validation.");
     let header = jsonwebtoken::decode_header(assertion).map_err(|_| refused())?;
     let keys: JwkSet = serde_json::from_value(issuer.jwks.clone()).map_err(|_| refused())?;
+    // What clusters sign with, and what a shared secret can never be mistaken for.
+    if !matches!(header.alg, Algorithm::RS256 | Algorithm::ES256) {
+        return Err(refused());
+    }
     let mut validation = Validation::new(header.alg);
     // Audience and time have refusals of their own and are looked at after the signature.
     validation.validate_aud = false;

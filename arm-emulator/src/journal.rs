@@ -81,21 +81,32 @@ pub(crate) fn json_body(body: &[u8]) -> Option<Value> {
     if body.is_empty() {
         return None;
     }
-    let Ok(mut value) = serde_json::from_slice(body) else {
-        return Some(Value::String(format!("({} bytes that are not JSON)", body.len())));
+    let Ok(mut value @ Value::Object(_)) = serde_json::from_slice(body) else {
+        return Some(Value::String(format!("({} bytes that are not a JSON object)", body.len())));
     };
     hide(&mut value, false);
     Some(value)
 }
 
-/// The fields of a form with their secrets hidden.
+/// A form of the token endpoint: the fields that are known to hold no secret, the presence of those that are known to
+/// hold one, and how many others there were. Even the name of another could be part of a secret that was not encoded.
 pub(crate) fn form_body(body: &[u8]) -> Value {
-    let fields = form_urlencoded::parse(body)
-        .map(|(name, value)| {
-            let value = if is_secret(&name) { HIDDEN.to_owned() } else { value.into_owned() };
-            (name.into_owned(), Value::String(value))
-        })
-        .collect();
+    const OPEN: [&str; 4] = ["client_assertion_type", "client_id", "grant_type", "scope"];
+    const HIDING: [&str; 2] = ["client_assertion", "client_secret"];
+    let mut fields = serde_json::Map::new();
+    let mut others = 0;
+    for (name, value) in form_urlencoded::parse(body) {
+        if OPEN.contains(&name.as_ref()) {
+            fields.insert(name.into_owned(), Value::String(value.into_owned()));
+        } else if HIDING.contains(&name.as_ref()) {
+            fields.insert(name.into_owned(), Value::String(HIDDEN.to_owned()));
+        } else {
+            others += 1;
+        }
+    }
+    if others > 0 {
+        fields.insert("otherFields".to_owned(), Value::from(others));
+    }
     Value::Object(fields)
 }
 
@@ -170,8 +181,19 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_is_not_json_is_not_kept() {
-        assert!(!json_body(b"key=s1").expect("a note").to_string().contains("s1"));
+    fn a_body_that_is_not_a_json_object_is_not_kept() {
+        for body in [&b"key=s1"[..], br#""s1""#, br#"["s1"]"#] {
+            assert!(!json_body(body).expect("a note").to_string().contains("s1"));
+        }
+    }
+
+    #[test]
+    fn fields_that_are_not_known_are_counted_only() {
+        for body in [&b"client_secret=ab&s1"[..], br#"{"client_secret":"s1"}"#, b"assertion=s1"] {
+            let hidden = form_body(body);
+            assert!(!hidden.to_string().contains("s1"), "{hidden}");
+            assert_eq!(hidden["otherFields"], 1);
+        }
     }
 
     #[test]

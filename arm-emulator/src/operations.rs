@@ -78,6 +78,9 @@ pub(crate) struct Beginning<'a> {
     pub(crate) endpoint: &'a str,
 }
 
+/// How long an operation that has ended can still be polled.
+const KEPT: SignedDuration = SignedDuration::from_hours(1);
+
 #[derive(Debug, Default)]
 pub(crate) struct Operations {
     by_id: BTreeMap<String, Operation>,
@@ -113,13 +116,20 @@ impl Operations {
         answer
     }
 
-    /// The operations that have come to their end but are not settled, in the order in which they end.
+    /// The operations that have come to their end but are not settled, in the order in which they end. What ended long ago
+    /// is forgotten, and polling it answers as for one that never was.
     pub(crate) fn take_due(&mut self, now: Timestamp) -> Vec<Operation> {
+        let forgotten = now.saturating_sub(KEPT).unwrap_or(now);
+        self.by_id.retain(|_, operation| !operation.settled || operation.ends > forgotten);
         let mut due: Vec<Operation> = Vec::new();
         for operation in self.by_id.values_mut() {
             if !operation.settled && operation.ends <= now {
                 operation.settled = true;
                 due.push(operation.clone());
+                // The document has done its work once the caller has applied it.
+                if let Effect::Update(document) = &mut operation.effect {
+                    **document = Value::Null;
+                }
             }
         }
         due.sort_by_key(|operation| operation.ends);

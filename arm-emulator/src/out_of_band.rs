@@ -74,16 +74,20 @@ pub(crate) fn patch(world: &mut World, id: &ResourceId, change: &Value) -> Resul
     let Some(stored) = world.get_mut(id) else {
         return Err(ChangeError::NotFound(id.to_string()));
     };
+    // What the service reads as objects stays objects, whatever a person sends.
+    let is_map = |part: Option<&Value>| part.is_none_or(Value::is_object);
+    if !change.is_object() || !is_map(change.get("properties")) || !is_map(change.get("tags")) {
+        return Err(ChangeError::Refused("the change, its 'properties' and its 'tags' must be objects".to_owned()));
+    }
     let mut change = change.clone();
     if let Some((Child::Connection, _)) = id.child
-        && let Some(secrets) = change["properties"].as_object_mut().and_then(|it| it.remove("credentials"))
+        && let Some(secrets) =
+            change.get_mut("properties").and_then(Value::as_object_mut).and_then(|it| it.remove("credentials"))
     {
         merge(stored.credentials.get_or_insert_with(|| json!({})), &secrets);
     }
     let fixed = ["id", "name", "type"].map(|name| (name, stored.document[name].clone()));
-    if change.is_object() {
-        merge(&mut stored.document, &change);
-    }
+    merge(&mut stored.document, &change);
     for (name, value) in fixed {
         stored.document[name] = value;
     }

@@ -44,10 +44,13 @@ pub(crate) fn patch(world: &mut World, id: &ResourceId, body: &Value, writer: &W
     }
     let sent = &body["properties"];
     // Credentials of another way of authentication would not fit: those sent count alone then.
-    if !sent["authType"].is_null() && sent["authType"] != properties["authType"] {
+    let same = |sent: &str| properties["authType"].as_str().is_some_and(|before| before.eq_ignore_ascii_case(sent));
+    if sent["authType"].as_str().is_some_and(|sent| !same(sent)) {
         properties["credentials"] = Value::Null;
     }
-    merge(&mut properties, sent);
+    if sent.is_object() {
+        merge(&mut properties, sent);
+    }
     write(world, id, &properties, Some(&stored.document), writer)
 }
 

@@ -12,8 +12,6 @@ use crate::world::{merge, system_data};
 pub(super) const HUB_TAGS: [&str; 2] =
     ["__SYSTEM__CognitiveService_Default_AzureAIContentSafety", "__SYSTEM__AzureOpenAI_Default_AzureOpenAI"];
 
-const SYSTEM_TAG: &str = "__SYSTEM__";
-
 /// Properties that hold ARM ids of other resources; a project inherits them from its hub.
 pub(super) const DEPENDENCIES: [&str; 4] = ["storageAccount", "keyVault", "applicationInsights", "containerRegistry"];
 
@@ -48,7 +46,7 @@ pub(crate) fn build(id: &ResourceId, sent: &Value, existing: Option<&Value>, wri
         "name": existing.map_or_else(|| json!(id.workspace), |it| it["name"].clone()),
         "type": id.resource_type(),
         "location": location,
-        "tags": tags(&sent["tags"], existing),
+        "tags": tags(&sent["tags"]),
         "etag": null,
         "kind": kind,
         "sku": sku(&sent["sku"]),
@@ -140,6 +138,11 @@ fn properties(
             put(name, sent[name].clone());
         }
     }
+    // All of the encryption but the key's identifier is fixed after creation: a PUT that leaves it out leaves it.
+    if let Some(mut encryption) = before.map(|it| it["encryption"].clone()).filter(Value::is_object) {
+        merge(&mut encryption, &sent["encryption"]);
+        put("encryption", encryption);
+    }
     if kind == "Project" {
         put("hubResourceId", fixed("hubResourceId", Value::Null));
         return properties;
@@ -169,7 +172,7 @@ fn properties(
 pub(super) fn patched(existing: &Value, sent: &Value, writer: &Writer<'_>) -> Value {
     let mut document = existing.clone();
     if !sent["tags"].is_null() {
-        document["tags"] = tags(&sent["tags"], Some(existing));
+        document["tags"] = tags(&sent["tags"]);
     }
     if !sent["sku"].is_null() {
         document["sku"] = sku(&sent["sku"]);
@@ -195,15 +198,10 @@ pub(super) fn patched(existing: &Value, sent: &Value, writer: &Writer<'_>) -> Va
     document
 }
 
-/// The tags sent, and those of the service's own that are there already.
-fn tags(sent: &Value, existing: Option<&Value>) -> Value {
-    let mut tags = sent.as_object().cloned().unwrap_or_default();
-    for (name, value) in existing.and_then(|it| it["tags"].as_object()).into_iter().flatten() {
-        if name.starts_with(SYSTEM_TAG) {
-            tags.entry(name.clone()).or_insert_with(|| value.clone());
-        }
-    }
-    Value::Object(tags)
+/// The tags after a write: exactly those sent. FACT: PUT and PATCH replace the whole map (ARM reference, section 3), the
+/// service's own tags with it; who does not send them back loses them.
+fn tags(sent: &Value) -> Value {
+    Value::Object(sent.as_object().cloned().unwrap_or_default())
 }
 
 fn sku(sent: &Value) -> Value {
@@ -294,9 +292,9 @@ mod tests {
     }
 
     #[test]
-    fn system_tags_survive_and_others_are_replaced() {
-        let existing = json!({"tags": {"__SYSTEM__a": "1", "old": "2"}});
-        assert_eq!(tags(&json!({"new": "3"}), Some(&existing)), json!({"__SYSTEM__a": "1", "new": "3"}));
+    fn tags_are_replaced_whole() {
+        assert_eq!(tags(&json!({"new": "3"})), json!({"new": "3"}));
+        assert_eq!(tags(&Value::Null), json!({}));
     }
 
     #[test]
