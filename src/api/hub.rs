@@ -74,9 +74,9 @@ pub struct FoundryHubSpec {
     #[schemars(extend("maxProperties" = 40, "additionalProperties" = {"type": "string", "maxLength": 256}))]
     #[x_kube(validation = rules::tags())]
     pub tags: BTreeMap<String, String>,
-    /// The hub's own identity in Azure.
-    #[serde(default)]
-    pub identity: Identity,
+    /// The hub's own identity in Azure; where nothing is said, a system-assigned one is made with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Identity>,
     /// Storage account that holds the projects' containers. Fixed once the hub exists.
     #[x_kube(validation = rules::arm_reference("Microsoft.Storage/storageAccounts", "a storage account"))]
     pub storage_account: AzureReference,

@@ -60,9 +60,9 @@ pub struct FoundryProjectSpec {
     /// Whether the project can be reached from the public network.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub public_network_access: Option<PublicNetworkAccess>,
-    /// The project's own identity in Azure.
-    #[serde(default)]
-    pub identity: Identity,
+    /// The project's own identity in Azure; where nothing is said, a system-assigned one is made with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Identity>,
     /// What may be done with what is in Azure.
     #[serde(flatten)]
     pub policies: Policies,

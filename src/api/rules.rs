@@ -37,12 +37,14 @@ pub(super) fn fixed_once_created(field: &str) -> Rule {
         "!has(oldSelf.status) || !has(oldSelf.status.workspaceId) || self.spec.{field} == oldSelf.spec.{field}"
     ))
     .message(Message::Message(format!(
-        "{field} is fixed once the resource exists in Azure: delete this object and create another one to change it"
+        "{field} is fixed once the resource exists in Azure: to change it, delete this object, and with it what is there, and create another one"
     )))
 }
 
 fn fixed_message(field: &str) -> Message {
-    Message::Message(format!("{field} is fixed: delete this object and create another one to change it"))
+    Message::Message(format!(
+        "{field} is fixed: to change it, delete this object (with deletionPolicy: Orphan, if Azure is to keep what is there) and create another one"
+    ))
 }
 
 /// A reference whose `resourceId` is the ARM id of one resource type, letter case aside, as ARM itself compares.

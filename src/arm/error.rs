@@ -131,12 +131,15 @@ impl ArmError {
     /// From a sign-in that gave no token.
     #[must_use]
     pub fn sign_in(message: impl fmt::Display) -> Self {
+        // What follows is another one each time, and would make an old failure look like a new one.
+        let message = message.to_string();
+        let told = message.split("Trace ID").next().unwrap_or_default().trim_end();
         Self {
             cause: Cause::SignIn,
             class: Class::Slow,
             status: None,
             code: "SignInFailed".to_owned(),
-            message: shorten(&message.to_string()),
+            message: shorten(told),
             advice: Some("check the operator's client id, tenant and federated credential (issuer, subject, audience)"),
             correlation_id: None,
             retry_after: None,
@@ -233,7 +236,6 @@ fn classify(status: Option<u16>, envelope: &Envelope) -> (Cause, Class, Option<&
             (Cause::SignIn, Class::Slow, Some("Azure does not take the operator's token: check tenant and audience"))
         }
         Some(403) => (Cause::Forbidden, Class::Slow, Some(ASSIGN_ROLE)),
-        Some(404) => (Cause::NotFound, Class::Slow, None),
         Some(408 | 500..=599) => (Cause::Unavailable, Class::Fast, None),
         Some(409) => (Cause::Busy, Class::Fast, None),
         Some(429) => (Cause::Throttled, Class::Fast, None),
@@ -248,6 +250,8 @@ const MEND_SPEC: &str = "mend the spec and apply it again";
 fn by_code(code: &str) -> Option<(Cause, Class, Option<&'static str>)> {
     Some(match code {
         "AuthorizationFailed" | "LinkedAuthorizationFailed" => (Cause::Forbidden, Class::Slow, Some(ASSIGN_ROLE)),
+        // Only ARM and the service itself can say that something is not there: a 404 of a proxy's says nothing.
+        "ResourceNotFound" | "NotFoundError" => (Cause::NotFound, Class::Slow, None),
         "ExpiredAuthenticationToken" => (Cause::SignIn, Class::Fast, None),
         "AnotherOperationInProgress" | "Conflict" => (Cause::Busy, Class::Fast, None),
         "ScopeLocked" => {
@@ -340,8 +344,10 @@ mod tests {
 
     #[test]
     fn a_page_of_html_is_an_error_too() {
-        let error = ArmError::from_answer(503, b"<html>down</html>", None, None);
-        assert_eq!((error.cause, error.code.as_str()), (Cause::Unavailable, "Http503"));
+        for (status, code) in [(503, "Http503"), (404, "Http404")] {
+            let error = ArmError::from_answer(status, b"<html>down</html>", None, None);
+            assert_eq!((error.cause, error.code.as_str()), (Cause::Unavailable, code));
+        }
     }
 
     #[test]

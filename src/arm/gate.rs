@@ -1,5 +1,6 @@
-//! At most one write at a time for each workspace: ARM refuses a second one with 409 while an operation runs (ARM
-//! reference, section 3), so the operator does not send it.
+//! At most one write at a time for each workspace and what is below it: ARM refuses a second one with 409 while an operation
+//! runs (ARM reference, section 3), so the operator does not send it. Projects of one hub are not held up by each other:
+//! where ARM wants that, it says so, and the write waits its turn.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

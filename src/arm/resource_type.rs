@@ -22,7 +22,10 @@ pub struct ResourceType {
     pub mark_in: &'static str,
     /// JSON pointers of what Azure fixes at creation (ARM reference, section 3).
     pub fixed: &'static [&'static str],
-    /// JSON pointers of what a PUT of the whole carries over from what is there, where the spec does not mention it.
+    /// JSON pointers of texts that can be taken away again.
+    pub texts: &'static [&'static str],
+    /// JSON pointers of what is carried over from what is there into a body that would replace it, where the spec does not
+    /// mention it.
     pub carried: &'static [&'static str],
 }
 
@@ -33,7 +36,8 @@ pub static WORKSPACE: ResourceType = ResourceType {
     update: UpdateBy::Patch,
     mark_in: "/tags",
     fixed: &["/kind", "/location", "/properties/storageAccount", "/properties/keyVault", "/properties/hubResourceId"],
-    carried: &[],
+    texts: &["/properties/friendlyName", "/properties/description"],
+    carried: &["/properties/managedNetwork/outboundRules"],
 };
 
 /// Connections of a workspace. A PUT, because a PATCH that leaves the credentials out is not known to keep them.
@@ -43,6 +47,7 @@ pub static CONNECTION: ResourceType = ResourceType {
     update: UpdateBy::Put,
     mark_in: "/properties/metadata",
     fixed: &[],
+    texts: &[],
     carried: &[
         "/properties/expiryTime",
         "/properties/isSharedToAll",

@@ -32,12 +32,18 @@ pub fn leaves(body: &Value) -> Vec<String> {
 }
 
 /// The JSON pointers of the managed fields that differ. `formerly` are those that were managed when the resource was last
-/// written: one that has left the spec and is still there differs too.
+/// written: one that has left the spec, is still there and can be taken away differs too. What cannot be taken away is
+/// only no longer managed.
 #[must_use]
-pub fn differences(wanted: &Value, observed: &Value, formerly: &[String]) -> Vec<String> {
+pub fn differences(wanted: &Value, observed: &Value, formerly: &[String], type_: &ResourceType) -> Vec<String> {
     let mut different: Vec<String> =
         leaves(wanted).into_iter().filter(|at| !equal(at, wanted.pointer(at), observed.pointer(at))).collect();
-    different.extend(left_behind(wanted, formerly).filter(|at| !is_blank(observed.pointer(at))).cloned());
+    let removable = |at: &&String| {
+        let entry = at.strip_prefix(type_.mark_in).is_some_and(|key| key.starts_with('/'));
+        entry || type_.texts.contains(&at.as_str())
+    };
+    let left_behind = formerly.iter().filter(|at| wanted.pointer(at).is_none()).filter(removable);
+    different.extend(left_behind.filter(|at| !is_blank(observed.pointer(at))).cloned());
     different
 }
 
@@ -61,9 +67,14 @@ pub fn patch(
         } else if unit == "/identity" {
             identity(&wanted["identity"], &observed["identity"])
         } else {
-            wanted.pointer(unit).cloned().unwrap_or_else(|| emptied(observed.pointer(unit)))
+            // FACT: an unset string reads back as `""` or `null` (ARM reference, section 3): a text is taken away as "".
+            wanted.pointer(unit).cloned().unwrap_or_else(|| Value::String(String::new()))
         };
         set(&mut body, unit, value);
+    }
+    let sent: Vec<&&str> = type_.carried.iter().filter(|at| body.pointer(unit_of(at)).is_some()).collect();
+    for at in sent {
+        carry(&mut body, observed, at);
     }
     body
 }
@@ -74,12 +85,23 @@ pub fn replacement(wanted: &Value, observed: &Value, formerly: &[String], type_:
     let mut body = wanted.clone();
     set(&mut body, type_.mark_in, merged_map(wanted, observed, formerly, type_.mark_in));
     for at in type_.carried {
-        let there = observed.pointer(at);
-        if body.pointer(at).is_none() && !is_blank(there) && !formerly.iter().any(|former| former == at) {
-            set(&mut body, at, there.cloned().unwrap_or_default());
-        }
+        carry(&mut body, observed, at);
     }
     body
+}
+
+/// Keeps what is there and the body does not mention. Of a map whose entries have a category, only those are kept that
+/// users made: what the service requires it adds itself, and refuses to be sent (ARM reference, section 3).
+fn carry(body: &mut Value, observed: &Value, at: &str) {
+    let Some(there) = observed.pointer(at).filter(|there| !is_blank(Some(there))) else { return };
+    if body.pointer(at).is_some() {
+        return;
+    }
+    let mut kept = there.clone();
+    if let Value::Object(entries) = &mut kept {
+        entries.retain(|_, entry| entry["category"].as_str().is_none_or(|category| category == "UserDefined"));
+    }
+    set(body, at, kept);
 }
 
 /// Puts one body over another, object by object. Null lays nothing over.
@@ -93,6 +115,13 @@ pub fn overlay(body: &mut Value, over: &Value) {
         }
         (body, over) => body.clone_from(over),
     }
+}
+
+/// Puts one body under another: what is there already stays.
+pub fn underlay(body: &mut Value, under: &Value) {
+    let mut whole = under.clone();
+    overlay(&mut whole, body);
+    *body = whole;
 }
 
 /// Sets the value at a JSON pointer, making the objects on the way.
@@ -112,10 +141,6 @@ pub fn set(body: &mut Value, pointer: &str, value: Value) {
 #[must_use]
 pub fn escape(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")
-}
-
-fn left_behind<'a>(wanted: &'a Value, formerly: &'a [String]) -> impl Iterator<Item = &'a String> {
-    formerly.iter().filter(|at| wanted.pointer(at).is_none())
 }
 
 /// A PATCH replaces whole what these name: `/tags`, `/identity`, `/properties/description`.
@@ -150,14 +175,6 @@ fn identity(wanted: &Value, observed: &Value) -> Value {
         set(&mut identity, &format!("/userAssignedIdentities/{}", escape(id)), Value::Null);
     }
     identity
-}
-
-/// What stands for "no value" of a field that has one now.
-fn emptied(there: Option<&Value>) -> Value {
-    match there {
-        Some(Value::String(text)) if ArmId::parse(text).is_err() => Value::String(String::new()),
-        _ => Value::Null,
-    }
 }
 
 fn equal(at: &str, wanted: Option<&Value>, observed: Option<&Value>) -> bool {
@@ -221,15 +238,15 @@ mod tests {
             "properties": {"storageAccount": STORAGE, "description": ""}});
         let observed = json!({"kind": "hub", "location": "West Europe", "identity": {"type": "SystemAssigned, UserAssigned", "principalId": "p"},
             "properties": {"storageAccount": STORAGE.to_lowercase(), "description": null, "workspaceId": "w"}});
-        assert_eq!(differences(&wanted, &observed, &[]), Vec::<String>::new());
+        assert_eq!(differences(&wanted, &observed, &[], &WORKSPACE), Vec::<String>::new());
     }
 
     #[test]
     fn tags_of_others_are_no_difference_but_a_changed_one_of_ours_is() {
         let wanted = json!({"tags": {"team": "churn"}});
-        assert!(differences(&wanted, &json!({"tags": {"team": "churn", "theirs": "x"}}), &[]).is_empty());
-        assert_eq!(differences(&wanted, &json!({"tags": {"team": "other"}}), &[]), ["/tags/team"]);
-        assert_eq!(differences(&wanted, &json!({"tags": null}), &[]), ["/tags/team"]);
+        assert!(differences(&wanted, &json!({"tags": {"team": "churn", "theirs": "x"}}), &[], &WORKSPACE).is_empty());
+        assert_eq!(differences(&wanted, &json!({"tags": {"team": "other"}}), &[], &WORKSPACE), ["/tags/team"]);
+        assert_eq!(differences(&wanted, &json!({"tags": null}), &[], &WORKSPACE), ["/tags/team"]);
     }
 
     #[test]
@@ -238,17 +255,37 @@ mod tests {
         let wanted = json!({"tags": {"team": "churn"}});
         let observed =
             json!({"tags": {"team": "churn", "old": "x", "theirs": "y"}, "properties": {"description": "d"}});
-        let different = differences(&wanted, &observed, &formerly);
+        let different = differences(&wanted, &observed, &formerly, &WORKSPACE);
         assert_eq!(different, ["/tags/old", "/properties/description"]);
         let patch = patch(&wanted, &observed, &different, &formerly, &WORKSPACE);
         assert_eq!(patch, json!({"tags": {"team": "churn", "theirs": "y"}, "properties": {"description": ""}}));
     }
 
     #[test]
+    fn what_cannot_be_taken_away_is_only_no_longer_managed() {
+        let formerly = ["/properties/publicNetworkAccess".to_owned(), "/identity/type".to_owned()];
+        let observed =
+            json!({"identity": {"type": "SystemAssigned"}, "properties": {"publicNetworkAccess": "Disabled"}});
+        assert!(differences(&json!({}), &observed, &formerly, &WORKSPACE).is_empty());
+    }
+
+    #[test]
+    fn a_changed_network_keeps_the_rules_that_users_made() {
+        let wanted = json!({"properties": {"managedNetwork": {"isolationMode": "AllowOnlyApprovedOutbound", "firewallSku": "Basic"}}});
+        let rules = json!({"mine": {"category": "UserDefined"}, "theirs": {"category": "Required"}});
+        let observed = json!({"properties": {"managedNetwork": {"isolationMode": "AllowOnlyApprovedOutbound",
+            "firewallSku": "Standard", "status": {"status": "Active"}, "outboundRules": rules}}});
+        let different = differences(&wanted, &observed, &[], &WORKSPACE);
+        let sent = patch(&wanted, &observed, &different, &[], &WORKSPACE);
+        let expected = json!({"isolationMode": "AllowOnlyApprovedOutbound", "firewallSku": "Basic", "outboundRules": {"mine": {"category": "UserDefined"}}});
+        assert_eq!(sent, json!({"properties": {"managedNetwork": expected}}));
+    }
+
+    #[test]
     fn a_patch_sends_what_differs_and_nothing_else() {
         let wanted = json!({"location": "westeurope", "tags": {"team": "churn"}, "properties": {"friendlyName": "Churn", "storageAccount": STORAGE}});
         let observed = json!({"location": "westeurope", "tags": {"team": "churn"}, "properties": {"friendlyName": "X", "storageAccount": STORAGE}});
-        let different = differences(&wanted, &observed, &[]);
+        let different = differences(&wanted, &observed, &[], &WORKSPACE);
         assert_eq!(
             patch(&wanted, &observed, &different, &[], &WORKSPACE),
             json!({"properties": {"friendlyName": "Churn"}})
@@ -260,7 +297,7 @@ mod tests {
         let wanted = json!({"identity": {"type": "SystemAssigned"}});
         let observed =
             json!({"identity": {"type": "SystemAssigned,UserAssigned", "userAssignedIdentities": {"/x": {}}}});
-        let different = differences(&wanted, &observed, &[]);
+        let different = differences(&wanted, &observed, &[], &WORKSPACE);
         let sent = patch(&wanted, &observed, &different, &[], &WORKSPACE);
         assert_eq!(sent, json!({"identity": {"type": "SystemAssigned", "userAssignedIdentities": {"/x": null}}}));
     }

@@ -24,6 +24,8 @@ pub struct Wanted {
     pub type_: &'static ResourceType,
     /// The managed fields, which are compared with what is there. The owner mark is among them.
     pub body: Value,
+    /// What is sent besides when the resource is made, and then is nobody's here: Azure wants it, the spec says nothing.
+    pub defaults: Value,
     /// What is sent too, but that Azure never shows again.
     pub write_only: Value,
     /// Secret values to be put into the body when it is sent.
@@ -103,6 +105,12 @@ pub trait Kind:
     #[must_use]
     fn reads() -> &'static [&'static str] {
         &[]
+    }
+
+    /// Whether the status holds what Azure did not say itself, but may say soon.
+    #[must_use]
+    fn is_provisional(_status: &Self::Status) -> bool {
+        false
     }
 
     /// Puts what was seen into the status.

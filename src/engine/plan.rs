@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 pub use rests::listed;
-use rests::{at_work, fixed_differs, foreign, gone, passing, written_in_vain};
+use rests::{ANOTHER_NAME, at_work, fixed_differs, foreign, gone, passing, written_in_vain};
 use standing::Standing;
 pub use standing::{applied, attempt};
 
@@ -126,7 +126,7 @@ pub fn plan(situation: &Situation<'_>) -> Step {
     let wanted = match s.wanted {
         Ok(wanted) => wanted,
         Err(unresolved) => {
-            return Step::Rest(Rest::new(State::Unresolved, unresolved.reason, &unresolved.message, Wake::Event));
+            return Step::Rest(Rest::new(State::Unresolved, unresolved.reason, &unresolved.message, Wake::Resync));
         }
     };
     let manages = s.policies.management == ManagementPolicy::Manage;
@@ -138,6 +138,11 @@ pub fn plan(situation: &Situation<'_>) -> Step {
         return s.delete_one(owned);
     }
     wanted.iter().find_map(|wanted| s.bring_about(wanted)).unwrap_or_else(|| s.settle(wanted))
+}
+
+/// Whether a resource is the very one that the inventory means, as far as that was ever seen.
+fn is_the_one(owned: &OwnedResource, observed: &Value) -> bool {
+    owned.created_at.is_none() || owned.created_at.as_deref() == ownership::created_at(observed)
 }
 
 fn is(owned: &OwnedResource, id: &ArmId) -> bool {
@@ -191,7 +196,7 @@ impl Situation<'_> {
 
     fn delete_all(&self) -> Step {
         if let Some(holder) = self.held_by {
-            return Step::Rest(Rest::new(State::Waiting, Reason::HubHasProjects, holder, Wake::Event));
+            return Step::Rest(Rest::new(State::Waiting, Reason::HubHasProjects, holder, Wake::Resync));
         }
         match self.memory.resources.last() {
             Some(owned) => self.delete_one(owned),
@@ -214,8 +219,9 @@ impl Situation<'_> {
             None | Some(Sight::Items(_) | Sight::Running(_)) => Step::Observe(target),
             Some(Sight::Absent) => Step::Forget(id, Farewell::Gone),
             Some(Sight::Present(observed)) => match ownership::judge(observed, type_, self.mark, Some(owned)) {
-                Ownership::Ours => self.end(id, observed),
-                Ownership::Unmarked | Ownership::Foreign(_) => Step::Forget(id, Farewell::NotOurs),
+                // The mark alone is not enough here: another object of ours, of the same name, may have made a namesake.
+                Ownership::Ours if is_the_one(owned, observed) => self.end(id, observed),
+                Ownership::Ours | Ownership::Unmarked | Ownership::Foreign(_) => Step::Forget(id, Farewell::NotOurs),
             },
         }
     }
@@ -266,25 +272,26 @@ impl Situation<'_> {
         let owner = ownership::judge(observed, wanted.type_, self.mark, recorded);
         let looks_only = self.policies.management == ManagementPolicy::Observe;
         match &owner {
-            Ownership::Foreign(owner) if !looks_only => return Some(foreign(wanted, owner)),
-            Ownership::Unmarked if !looks_only => {
+            // Looking is not harmless: what an object publishes, others build on.
+            Ownership::Foreign(owner) => return Some(foreign(wanted, owner, self.mark)),
+            Ownership::Unmarked if !looks_only || wanted.adoption_forbidden.is_some() => {
                 if let Some(refusal) = self.not_adopted(wanted, observed) {
                     return Some(refusal);
                 }
             }
-            _ => {}
+            Ownership::Unmarked | Ownership::Ours => {}
         }
         if let Some(state) = at_work(observed) {
             let message = format!("{} is {state} in Azure; waiting for that to end", label(&wanted.id));
             return Some(Step::Rest(Rest::new(State::Working, Reason::InProgress, message, Wake::After(FOREIGN_WORK))));
         }
         let standing = Standing::of(wanted, &owner, recorded, observed);
-        if looks_only {
-            return standing.only_looked_at(wanted);
-        }
         if let Some(fixed) = wanted.type_.fixed.iter().find(|fixed| standing.differences.iter().any(|at| at == *fixed))
         {
             return Some(fixed_differs(wanted, observed, fixed));
+        }
+        if looks_only {
+            return standing.only_looked_at(wanted);
         }
         if standing.is_as_wanted(wanted) {
             let confirmed = standing.confirmed(wanted, observed);
@@ -300,7 +307,7 @@ impl Situation<'_> {
         if self.just_wrote(&wanted.id) && standing.was_just_this() {
             return Some(written_in_vain(wanted, standing.failed, &standing.differences));
         }
-        if standing.failed.is_some() {
+        if standing.was_never_made(&owner) {
             return Some(Step::Create(wanted.clone()));
         }
         let (formerly, reason) = (standing.formerly(), standing.reason(wanted, &owner));
@@ -310,13 +317,13 @@ impl Situation<'_> {
     fn not_adopted(&self, wanted: &Wanted, observed: &Value) -> Option<Step> {
         let advice = match (self.policies.adoption, &wanted.adoption_forbidden) {
             (AdoptionPolicy::Adopt, None) => return None,
-            (AdoptionPolicy::Adopt, Some(forbidden)) => forbidden.as_str(),
-            (AdoptionPolicy::Fail, _) => "set adoptionPolicy: Adopt to take it over, or choose another azureName",
+            (_, Some(forbidden)) => forbidden.as_str(),
+            (AdoptionPolicy::Fail, None) => "set adoptionPolicy: Adopt to take it over",
         };
         let by = observed["systemData"]["createdBy"].as_str().unwrap_or("somebody");
         let at = ownership::created_at(observed).unwrap_or("an unknown time");
         let message = format!(
-            "{} exists already, made by {by} at {at}, and this object does not own it: {advice}",
+            "{} exists already, made by {by} at {at}, and this object does not own it: {advice}, or {ANOTHER_NAME}",
             label(&wanted.id)
         );
         Some(Step::Rest(Rest::new(State::Stalled, Reason::AlreadyExists, message, Wake::Resync)))

@@ -5,11 +5,24 @@ use std::collections::btree_map::Entry;
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client};
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
 use super::body;
 use super::kind::{SecretValue, Unresolved};
 use crate::api::conditions::Reason;
+
+/// The values that went into a body, kept only to take them out of what is said about it.
+#[derive(Default)]
+pub struct Filled(Vec<SecretString>);
+
+impl Filled {
+    /// A text without the values.
+    #[must_use]
+    pub fn redact(&self, text: &str) -> String {
+        self.0.iter().fold(text.to_owned(), |text, value| text.replace(value.expose_secret(), "***"))
+    }
+}
 
 /// Why the values could not be put in.
 #[derive(Debug, thiserror::Error)]
@@ -26,8 +39,14 @@ pub enum FillError {
 ///
 /// # Errors
 /// [`FillError`] where one is missing, has no such key, or holds what is not text.
-pub async fn fill(client: &Client, namespace: &str, values: &[SecretValue], body: &mut Value) -> Result<(), FillError> {
+pub async fn fill(
+    client: &Client,
+    namespace: &str,
+    values: &[SecretValue],
+    body: &mut Value,
+) -> Result<Filled, FillError> {
     let api: Api<Secret> = Api::namespaced(client.clone(), namespace);
+    let mut filled = Filled::default();
     let mut read: BTreeMap<&str, Secret> = BTreeMap::new();
     for value in values {
         let name = value.source.name.as_str();
@@ -47,8 +66,9 @@ pub async fn fill(client: &Client, namespace: &str, values: &[SecretValue], body
             .filter(|text| !text.is_empty())
             .ok_or_else(|| FillError::Unresolved(key_not_found(namespace, name, key)))?;
         body::set(body, &value.pointer, Value::from(text));
+        filled.0.push(SecretString::from(text));
     }
-    Ok(())
+    Ok(filled)
 }
 
 /// The Secret is not there.
@@ -65,4 +85,15 @@ fn key_not_found(namespace: &str, name: &str, key: &str) -> Unresolved {
         Reason::SecretKeyNotFound,
         format!("Secret {namespace}/{name} has no key {key} that holds text: add it, or mend credentials"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_taken_out_of_what_is_said_about_it() {
+        let filled = Filled(vec![SecretString::from("hush"), SecretString::from("secret")]);
+        assert_eq!(filled.redact("key 'hush' is no secret: hush"), "key '***' is no ***: ***");
+    }
 }

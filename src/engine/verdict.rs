@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
+use super::kind::Unresolved;
 use crate::api::conditions::{ConditionType, Reason, find};
 use crate::arm::Class;
 
@@ -71,64 +72,68 @@ impl Rest {
     pub fn new(state: State, reason: Reason, message: impl Into<String>, wake: Wake) -> Self {
         Self { state, reason, message: message.into(), wake }
     }
+
+    /// Whether the resource is not this object's.
+    #[must_use]
+    pub fn is_of_another(&self) -> bool {
+        matches!(self.reason, Reason::AlreadyExists | Reason::Conflict) && self.state == State::Stalled
+    }
+}
+
+/// What a condition depends on besides the resting place.
+#[derive(Clone, Copy, Debug)]
+pub struct Circumstances<'a> {
+    /// Of the spec that was reconciled.
+    pub generation: i64,
+    /// The object is being deleted.
+    pub deleting: bool,
+    /// The resource is not there (any more).
+    pub absent: bool,
+    /// What the spec refers to in vain, whatever else the object is doing.
+    pub unresolved: Option<&'a Unresolved>,
+    /// The time.
+    pub now: Timestamp,
 }
 
 /// The conditions that tell of a resting place. A condition whose status stays keeps its time of transition.
 #[must_use]
-pub fn conditions(
-    previous: &[Condition],
-    rest: &Rest,
-    generation: i64,
-    deleting: bool,
-    now: Timestamp,
-) -> Vec<Condition> {
+pub fn conditions(previous: &[Condition], rest: &Rest, circumstances: Circumstances<'_>) -> Vec<Condition> {
+    let Circumstances { generation, deleting, absent, unresolved, now } = circumstances;
     let says = |type_, status: &str, reason: Reason, message: &str| {
         condition(previous, type_, status, reason.as_str(), message, generation, now)
     };
     let rest_says = |type_, status: &str| says(type_, status, rest.reason, &rest.message);
-    let kept = |type_| find(previous, type_).cloned();
     // What Azure last had for this very spec stays usable while Azure is corrected or cannot be reached.
-    let was_ready = find(previous, ConditionType::Ready)
-        .filter(|ready| ready.status == "True" && ready.observed_generation == Some(generation) && !deleting)
-        .cloned();
-    let ready_or = |status: &str| was_ready.clone().unwrap_or_else(|| rest_says(ConditionType::Ready, status));
-    let resolved =
-        || says(ConditionType::ReferencesResolved, "True", Reason::Resolved, "all that the spec refers to was found");
-    let resolved_unless_deleting = || {
-        if deleting { kept(ConditionType::ReferencesResolved) } else { Some(resolved()) }
+    let ready_or = |status: &str| {
+        find(previous, ConditionType::Ready)
+            .filter(|ready| ready.status == "True" && ready.observed_generation == Some(generation))
+            .filter(|_| !deleting && !absent)
+            .cloned()
+            .unwrap_or_else(|| rest_says(ConditionType::Ready, status))
     };
-
-    let (ready, synced, references) = match rest.state {
-        State::Settled => {
-            (rest_says(ConditionType::Ready, "True"), Some(rest_says(ConditionType::Synced, "True")), Some(resolved()))
+    let (ready, synced) = match rest.state {
+        State::Settled => (rest_says(ConditionType::Ready, "True"), "True"),
+        State::Working => (ready_or("False"), "False"),
+        State::Waiting => (ready_or("False"), "Unknown"),
+        State::Unresolved => (rest_says(ConditionType::Ready, "False"), "Unknown"),
+        State::Stalled | State::Missing => (rest_says(ConditionType::Ready, "False"), "False"),
+        State::Drifted => (rest_says(ConditionType::Ready, "True"), "False"),
+        State::Paused => (ready_or("Unknown"), "Unknown"),
+    };
+    let references = match unresolved {
+        // References are not looked up for what is going.
+        _ if deleting => find(previous, ConditionType::ReferencesResolved).cloned(),
+        _ if rest.state == State::Unresolved => Some(rest_says(ConditionType::ReferencesResolved, "False")),
+        Some(Unresolved { reason, message }) => {
+            Some(says(ConditionType::ReferencesResolved, "False", *reason, message))
         }
-        State::Working => {
-            (ready_or("False"), Some(rest_says(ConditionType::Synced, "False")), resolved_unless_deleting())
+        None => {
+            let message = "all that the spec refers to was found";
+            Some(says(ConditionType::ReferencesResolved, "True", Reason::Resolved, message))
         }
-        State::Waiting => {
-            (ready_or("False"), Some(rest_says(ConditionType::Synced, "Unknown")), resolved_unless_deleting())
-        }
-        State::Unresolved => (
-            rest_says(ConditionType::Ready, "False"),
-            Some(rest_says(ConditionType::Synced, "Unknown")),
-            Some(rest_says(ConditionType::ReferencesResolved, "False")),
-        ),
-        State::Stalled | State::Missing => (
-            rest_says(ConditionType::Ready, "False"),
-            Some(rest_says(ConditionType::Synced, "False")),
-            resolved_unless_deleting(),
-        ),
-        State::Drifted => {
-            (rest_says(ConditionType::Ready, "True"), Some(rest_says(ConditionType::Synced, "False")), Some(resolved()))
-        }
-        State::Paused => (
-            kept(ConditionType::Ready).unwrap_or_else(|| rest_says(ConditionType::Ready, "Unknown")),
-            Some(rest_says(ConditionType::Synced, "Unknown")),
-            kept(ConditionType::ReferencesResolved),
-        ),
     };
     let stalled = (rest.state == State::Stalled).then(|| rest_says(ConditionType::Stalled, "True"));
-    [Some(ready), synced, references, stalled].into_iter().flatten().collect()
+    [Some(ready), Some(rest_says(ConditionType::Synced, synced)), references, stalled].into_iter().flatten().collect()
 }
 
 fn condition(
@@ -184,12 +189,16 @@ mod tests {
         Rest::new(state, reason, message, Wake::Event)
     }
 
+    fn circumstances(generation: i64, second: i64) -> Circumstances<'static> {
+        Circumstances { generation, deleting: false, absent: false, unresolved: None, now: at(second) }
+    }
+
     fn statuses(conditions: &[Condition]) -> Vec<(&str, &str, &str)> {
         conditions.iter().map(|c| (c.type_.as_str(), c.status.as_str(), c.reason.as_str())).collect()
     }
 
     fn settled(generation: i64) -> Vec<Condition> {
-        conditions(&[], &rest(State::Settled, Reason::Reconciled, "ok"), generation, false, at(1))
+        conditions(&[], &rest(State::Settled, Reason::Reconciled, "ok"), circumstances(generation, 1))
     }
 
     #[test]
@@ -202,10 +211,10 @@ mod tests {
             (State::Stalled, "False", Some("False"), Some("True"), true),
             (State::Drifted, "True", Some("False"), Some("True"), false),
             (State::Missing, "False", Some("False"), Some("True"), false),
-            (State::Paused, "Unknown", Some("Unknown"), None, false),
+            (State::Paused, "Unknown", Some("Unknown"), Some("True"), false),
         ];
         for (state, ready, synced, references, stalled) in table {
-            let conditions = conditions(&[], &rest(state, Reason::Creating, "m"), 1, false, at(1));
+            let conditions = conditions(&[], &rest(state, Reason::Creating, "m"), circumstances(1, 1));
             let status = |type_| find(&conditions, type_).map(|c| c.status.as_str());
             assert_eq!(status(ConditionType::Ready), Some(ready), "{state:?}");
             assert_eq!(status(ConditionType::Synced), synced, "{state:?}");
@@ -217,7 +226,7 @@ mod tests {
     #[test]
     fn what_was_ready_stays_so_while_azure_cannot_be_reached() {
         let waiting = rest(State::Waiting, Reason::AzureUnavailable, "down");
-        let conditions = conditions(&settled(1), &waiting, 1, false, at(2));
+        let conditions = conditions(&settled(1), &waiting, circumstances(1, 2));
         assert_eq!(
             statuses(&conditions)[..2],
             [("Ready", "True", "Reconciled"), ("Synced", "Unknown", "AzureUnavailable")]
@@ -227,21 +236,57 @@ mod tests {
     #[test]
     fn a_changed_spec_is_not_ready_until_azure_has_it() {
         let working = rest(State::Working, Reason::Updating, "m");
-        assert_eq!(statuses(&conditions(&settled(1), &working, 2, false, at(2)))[0], ("Ready", "False", "Updating"));
-        assert_eq!(statuses(&conditions(&settled(2), &working, 2, false, at(2)))[0], ("Ready", "True", "Reconciled"));
+        assert_eq!(
+            statuses(&conditions(&settled(1), &working, circumstances(2, 2)))[0],
+            ("Ready", "False", "Updating")
+        );
+        assert_eq!(
+            statuses(&conditions(&settled(2), &working, circumstances(2, 2)))[0],
+            ("Ready", "True", "Reconciled")
+        );
+    }
+
+    #[test]
+    fn what_is_gone_is_not_ready_while_it_is_made_again() {
+        let creating = rest(State::Working, Reason::Creating, "m");
+        let told = conditions(&settled(1), &creating, Circumstances { absent: true, ..circumstances(1, 2) });
+        assert_eq!(statuses(&told)[0], ("Ready", "False", "Creating"));
+    }
+
+    #[test]
+    fn references_are_told_whatever_else_the_object_is_doing() {
+        let unresolved = Unresolved::new(Reason::NotAllowedByHub, "no");
+        for state in [State::Working, State::Waiting, State::Paused] {
+            let circumstances = Circumstances { unresolved: Some(&unresolved), ..circumstances(1, 2) };
+            let told = conditions(&settled(1), &rest(state, Reason::Updating, "m"), circumstances);
+            let references = find(&told, ConditionType::ReferencesResolved).unwrap();
+            let says = (references.status.as_str(), references.reason.as_str());
+            assert_eq!(says, ("False", "NotAllowedByHub"), "{state:?}");
+        }
+    }
+
+    #[test]
+    fn a_pause_does_not_make_a_changed_spec_ready() {
+        let paused = rest(State::Paused, Reason::Paused, "m");
+        let told = |generation| conditions(&settled(1), &paused, circumstances(generation, 2));
+        assert_eq!(statuses(&told(1))[0], ("Ready", "True", "Reconciled"));
+        assert_eq!(statuses(&told(2))[0], ("Ready", "Unknown", "Paused"));
     }
 
     #[test]
     fn a_deletion_is_never_ready() {
         let deleting = rest(State::Working, Reason::Deleting, "m");
-        assert_eq!(statuses(&conditions(&settled(1), &deleting, 1, true, at(2)))[0], ("Ready", "False", "Deleting"));
+        assert_eq!(
+            statuses(&conditions(&settled(1), &deleting, Circumstances { deleting: true, ..circumstances(1, 2) }))[0],
+            ("Ready", "False", "Deleting")
+        );
     }
 
     #[test]
     fn the_time_of_transition_moves_only_with_the_status() {
-        let again = conditions(&settled(1), &rest(State::Settled, Reason::Reconciled, "ok"), 2, false, at(9));
+        let again = conditions(&settled(1), &rest(State::Settled, Reason::Reconciled, "ok"), circumstances(2, 9));
         assert_eq!(again[0].last_transition_time, Time(at(1)));
-        let fallen = conditions(&settled(1), &rest(State::Stalled, Reason::Refused, "no"), 1, false, at(9));
+        let fallen = conditions(&settled(1), &rest(State::Stalled, Reason::Refused, "no"), circumstances(1, 9));
         assert_eq!(fallen[0].last_transition_time, Time(at(9)));
     }
 
@@ -249,7 +294,7 @@ mod tests {
     fn a_new_correlation_id_alone_changes_nothing() {
         let failing =
             |id: &str| rest(State::Stalled, Reason::Refused, &format!("no (Code, correlation id {id}): mend it"));
-        let first = conditions(&[], &failing("a-1"), 1, false, at(1));
-        assert_eq!(conditions(&first, &failing("b-2"), 1, false, at(2)), first);
+        let first = conditions(&[], &failing("a-1"), circumstances(1, 1));
+        assert_eq!(conditions(&first, &failing("b-2"), circumstances(1, 2)), first);
     }
 }

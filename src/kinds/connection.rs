@@ -3,9 +3,9 @@
 use kube::{Resource as _, ResourceExt as _};
 use serde_json::{Map, Value, json};
 
-use super::workspace;
 use super::world::World;
-use crate::api::conditions::{ConditionType, Reason, find};
+use super::{project, workspace};
+use crate::api::conditions::Reason;
 use crate::api::credentials::Credentials;
 use crate::api::policies::Policies;
 use crate::api::references::SecretField;
@@ -49,6 +49,7 @@ impl Kind for FoundryConnection {
         Ok(vec![Wanted {
             id: workspace.child("connections", &name).map_err(|error| workspace::invalid(&error))?,
             type_: &CONNECTION,
+            defaults: Value::Null,
             body: body(self, &world.mark(self)),
             write_only,
             secrets,
@@ -84,11 +85,10 @@ fn parent_project(namespace: &str, name: &str, world: &World) -> Result<ArmId, U
             "FoundryProject {namespace}/{name} is being deleted: this connection can only be deleted too"
         ));
     }
-    // Where the hub's owner withdrew the consent, what is in the project is left alone like the project itself.
-    let references =
-        project.status.as_ref().and_then(|status| find(&status.engine.conditions, ConditionType::ReferencesResolved));
-    if let Some(unresolved) = references.filter(|condition| condition.status == "False") {
-        return not_ready(format!("FoundryProject {namespace}/{name} is held up itself ({})", unresolved.reason));
+    // Where the hub's owner withdrew the consent, what is in the project is left alone like the project itself. The hub is
+    // asked, not the project's status: a tenant can pause a project, and then its status stays as it was.
+    if let Err(unresolved) = project::allowing_hub(&project, world) {
+        return not_ready(format!("FoundryProject {namespace}/{name} is held up itself: {}", unresolved.message));
     }
     workspace::usable(project.status.as_ref().map(|status| (&status.engine, &status.workspace)))
         .or_else(|why| not_ready(format!("FoundryProject {namespace}/{name} is not there in Azure yet ({why})")))

@@ -44,6 +44,7 @@ impl Kind for FoundryHub {
         Ok(vec![Wanted {
             id,
             type_: &WORKSPACE,
+            defaults: workspace::default_identity(),
             body: body(self, &world.mark(self)),
             write_only: Value::Null,
             secrets: Vec::new(),
@@ -109,7 +110,7 @@ fn body(hub: &FoundryHub, mark: &str) -> Value {
             "keyVault": spec.key_vault.resource_id,
         },
     });
-    workspace::set_identity(&mut body, &spec.identity);
+    workspace::set_identity(&mut body, spec.identity.as_ref());
     workspace::set_property(&mut body, "friendlyName", spec.friendly_name.as_ref());
     workspace::set_property(&mut body, "description", spec.description.as_ref());
     let registry = spec.container_registry.as_ref().map(|registry| &registry.resource_id);

@@ -12,7 +12,7 @@ use super::world::World;
 use crate::api::conditions::Reason;
 use crate::api::hub::{AdoptionConsent, AllowedNamespaces, NamespacesFrom};
 use crate::api::policies::Policies;
-use crate::api::status::EngineStatus;
+use crate::api::status::{ContainerSource, EngineStatus};
 use crate::api::{FoundryHub, FoundryProject, FoundryProjectStatus};
 use crate::arm::ArmId;
 use crate::arm::resource_type::WORKSPACE;
@@ -62,6 +62,7 @@ impl Kind for FoundryProject {
         Ok(vec![Wanted {
             id,
             type_: &WORKSPACE,
+            defaults: workspace::default_identity(),
             body: body(self, &hub, &hub_id, &world.mark(self)),
             write_only: Value::Null,
             secrets: Vec::new(),
@@ -71,6 +72,10 @@ impl Kind for FoundryProject {
 
     fn reads() -> &'static [&'static str] {
         &[DATASTORES]
+    }
+
+    fn is_provisional(status: &FoundryProjectStatus) -> bool {
+        status.containers.iter().all(|container| container.source == ContainerSource::Derived)
     }
 
     fn publish(&self, world: &World, primary: &Wanted, sights: &Sights, status: &mut FoundryProjectStatus) {
@@ -105,7 +110,7 @@ fn default_azure_name(namespace: &str, name: &str) -> String {
 }
 
 /// The hub, where its owner allows projects from this namespace.
-fn allowing_hub(project: &FoundryProject, world: &World) -> Result<FoundryHub, Unresolved> {
+pub(super) fn allowing_hub(project: &FoundryProject, world: &World) -> Result<FoundryHub, Unresolved> {
     let (hub_namespace, hub_name) = (project.hub_namespace(), &project.spec.hub_ref.name);
     let hub = world.hubs.get(&hub_namespace, hub_name).ok_or_else(|| {
         Unresolved::new(
@@ -180,7 +185,7 @@ fn body(project: &FoundryProject, hub: &FoundryHub, hub_id: &ArmId, mark: &str) 
         "tags": workspace::tags(&spec.tags, mark),
         "properties": {"hubResourceId": hub_id.as_str()},
     });
-    workspace::set_identity(&mut body, &spec.identity);
+    workspace::set_identity(&mut body, spec.identity.as_ref());
     workspace::set_property(&mut body, "friendlyName", spec.friendly_name.as_ref());
     workspace::set_property(&mut body, "description", spec.description.as_ref());
     workspace::set_property(&mut body, "publicNetworkAccess", spec.public_network_access.as_ref());

@@ -20,8 +20,14 @@ pub(super) fn tags(tags: &BTreeMap<String, String>, mark: &str) -> Value {
     Value::Object(tags)
 }
 
+/// The identity of a workspace whose spec names none. One that is adopted keeps its own.
+pub(super) fn default_identity() -> Value {
+    json!({"identity": {"type": IdentityType::default()}})
+}
+
 /// Puts the identity into a body, with the one that is primary where the workspace has none of its own.
-pub(super) fn set_identity(workspace: &mut Value, identity: &Identity) {
+pub(super) fn set_identity(workspace: &mut Value, identity: Option<&Identity>) {
+    let Some(identity) = identity else { return };
     let mut written = json!({"type": identity.type_});
     if let Some(primary) = identity.user_assigned_identities.first() {
         let ids = identity.user_assigned_identities.iter().map(|id| (id.clone(), json!({}))).collect();

@@ -58,29 +58,30 @@ pub(super) async fn run(watches: &Watches, shared: &Shared) {
             }),
         ]
     });
-    let connections = watches.connections.catalog();
+    let all_connections = watches.connections.catalog();
     let connections = control(&watches.connections, shared, || {
-        let (of_hub, of_project, of_secret) = (connections.clone(), connections.clone(), connections.clone());
-        let having = |has: &dyn Fn(&FoundryConnection) -> bool, all: &crate::kinds::Catalog<FoundryConnection>| {
-            all.filter(has).iter().map(|connection| ObjectRef::from_obj(connection.as_ref())).collect::<Vec<_>>()
+        let concerned = |concerns: fn(&World, &FoundryConnection, &str, &str) -> bool| {
+            let (world, all) = (world.clone(), all_connections.clone());
+            move |namespace: Option<String>, name: String| {
+                let namespace = namespace.unwrap_or_default();
+                let concerned = all.filter(|connection| concerns(&world, connection, &namespace, &name));
+                concerned.iter().map(|connection| ObjectRef::from_obj(connection.as_ref())).collect::<Vec<_>>()
+            }
         };
+        let (hub, project) = (concerned(builds_on_hub), concerned(is_of_project));
+        let (secret, namespace) = (concerned(names_secret), concerned(is_of_any_project_in));
         vec![
-            refs(where_changed(watches.hubs.changes(), matters_of_hub), move |hub: &FoundryHub| {
-                let named = |c: &FoundryConnection| {
-                    c.spec.hub_ref.as_ref().is_some_and(|hub_ref| hub_ref.name == hub.name_any())
-                };
-                having(&|c| c.namespace() == hub.namespace() && named(c), &of_hub)
+            refs(where_changed(watches.hubs.changes(), matters_of_hub), move |changed| {
+                hub(changed.namespace(), changed.name_any())
             }),
-            refs(where_changed(watches.projects.changes(), matters_of_project), move |project: &FoundryProject| {
-                let named =
-                    |c: &FoundryConnection| c.spec.project_ref.as_ref().is_some_and(|r| r.name == project.name_any());
-                having(&|c| c.namespace() == project.namespace() && named(c), &of_project)
+            refs(where_changed(watches.projects.changes(), matters_of_project), move |changed| {
+                project(changed.namespace(), changed.name_any())
             }),
-            refs(where_changed(watches.secrets.changes(), version), move |secret: &PartialObjectMeta<Secret>| {
-                let names = |c: &FoundryConnection| {
-                    c.spec.credentials.as_ref().is_some_and(|all| all.names_secret(&secret.name_any()))
-                };
-                having(&|c| c.namespace() == secret.namespace() && names(c), &of_secret)
+            refs(where_changed(watches.secrets.changes(), version), move |changed| {
+                secret(changed.namespace(), changed.name_any())
+            }),
+            refs(where_changed(watches.namespaces.changes(), labels), move |changed| {
+                namespace(None, changed.name_any())
             }),
         ]
     });
@@ -121,7 +122,15 @@ fn control<K: Kind<World = World> + Watchable>(
         let in_scope =
             |scope: Scope| move |namespace: Option<&str>| scope.as_deref().is_none_or(|scope| Some(scope) == namespace);
         let (own, others) = (in_scope(scope.clone()), in_scope(scope.clone()));
+        let forgotten = context.clone();
         let changed = where_changed(watched.changes(), asks_for_reconcile)
+            .inspect(move |change| {
+                // Whoever took the object away, and however: nothing is held for it any more.
+                if let (true, Some(uid)) = (change.deleted, change.object.uid()) {
+                    forgotten.gate.leave(&uid);
+                    forgotten.failures.forget(&uid);
+                }
+            })
             .filter(move |change| std::future::ready(!change.deleted && own(change.object.namespace().as_deref())))
             .map(|change| change.object);
         let triggered: SelectAll<_> = triggers().into_iter().collect();
@@ -171,12 +180,7 @@ fn matters_of_hub(hub: &FoundryHub) -> impl Hash + use<> {
 /// What of a project matters to its connections.
 fn matters_of_project(project: &FoundryProject) -> impl Hash + use<> {
     let status = project.status.as_ref();
-    let references = status.and_then(|status| find(&status.engine.conditions, ConditionType::ReferencesResolved));
-    (
-        project.meta().deletion_timestamp.is_some(),
-        references.map(|references| references.status.clone()),
-        status.map(|status| existence(&status.engine, &status.workspace)),
-    )
+    (project.meta().deletion_timestamp.is_some(), status.map(|status| existence(&status.engine, &status.workspace)))
 }
 
 /// Whether a workspace is there; and as long as it is not, why.
@@ -201,6 +205,29 @@ fn projects_of(world: &World, hub: &FoundryHub) -> Vec<ObjectRef<FoundryProject>
     let projects =
         world.projects.filter(|project| project.hub_namespace() == namespace && project.spec.hub_ref.name == name);
     projects.iter().map(|project| ObjectRef::from_obj(project.as_ref())).collect()
+}
+
+/// Whether the connection is of the hub, or of a project in it.
+fn builds_on_hub(world: &World, connection: &FoundryConnection, namespace: &str, name: &str) -> bool {
+    let own = connection.namespace().unwrap_or_default();
+    let spec = &connection.spec;
+    let of_hub = spec.hub_ref.as_ref().is_some_and(|hub| own == namespace && hub.name == name);
+    let project = spec.project_ref.as_ref().and_then(|project| world.projects.get(&own, &project.name));
+    of_hub || project.is_some_and(|project| project.hub_namespace() == namespace && project.spec.hub_ref.name == name)
+}
+
+fn is_of_project(_world: &World, connection: &FoundryConnection, namespace: &str, name: &str) -> bool {
+    let named = connection.spec.project_ref.as_ref().is_some_and(|project| project.name == name);
+    named && connection.namespace().as_deref() == Some(namespace)
+}
+
+fn names_secret(_world: &World, connection: &FoundryConnection, namespace: &str, name: &str) -> bool {
+    let named = connection.spec.credentials.as_ref().is_some_and(|credentials| credentials.names_secret(name));
+    named && connection.namespace().as_deref() == Some(namespace)
+}
+
+fn is_of_any_project_in(_world: &World, connection: &FoundryConnection, _: &str, namespace: &str) -> bool {
+    connection.spec.project_ref.is_some() && connection.namespace().as_deref() == Some(namespace)
 }
 
 fn projects_in(world: &World, namespace: &PartialObjectMeta<Namespace>) -> Vec<ObjectRef<FoundryProject>> {

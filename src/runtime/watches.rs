@@ -149,12 +149,19 @@ async fn spread<K: Watchable>(
     listeners: Listeners<K>,
 ) {
     let mut known: HashMap<ObjectRef<K>, Arc<K>> = HashMap::new();
+    let mut listed = false;
     let mut events = std::pin::pin!(events);
     while let Some(event) = events.next().await {
+        listed |= matches!(event, Ok(watcher::Event::InitDone));
         let changes = match event {
             Ok(event) => changes(event, &reader, &mut known),
-            Err(error) => {
+            Err(error) if listed => {
                 tracing::warn!(%error, "the watch on {} was interrupted and is taken up again", K::plural(&()));
+                continue;
+            }
+            Err(error) => {
+                let kind = K::plural(&());
+                tracing::error!(%error, "{kind} cannot be listed, and nothing is reconciled until they are: are the CRDs (crds/) and the RBAC (config/rbac) applied?");
                 continue;
             }
         };

@@ -88,3 +88,23 @@ async fn a_project_whose_consent_is_withdrawn_stays_in_azure_and_is_no_longer_wr
     scene.until_gone::<FoundryProject>(&scene.team, "churn").await;
     assert_eq!(scene.azure.resource(&id), None);
 }
+
+#[tokio::test]
+async fn pausing_a_project_does_not_keep_a_withdrawn_consent() {
+    let scene = Scene::new().await;
+    scene.ready_hub("contoso").await;
+    scene.ready_project("churn", "contoso").await;
+    scene.change::<FoundryProject>(&scene.team, "churn", json!({"managementPolicy": "Pause"})).await;
+    let paused = |project: &FoundryProject| says(project, ConditionType::Synced, "Unknown", "Paused");
+    scene.until(&scene.team, "churn", "paused", paused).await;
+    scene.label_namespace(&scene.team, "foundry", None).await;
+    scene.azure.clear_journal();
+    let spec =
+        json!({"projectRef": {"name": "churn"}, "category": "AIServices", "target": "https://a", "authType": "AAD"});
+    scene.apply::<FoundryConnection>(&scene.team, "own", spec).await;
+    let held_up = |own: &FoundryConnection| says(own, ConditionType::ReferencesResolved, "False", "ProjectNotReady");
+    scene.until(&scene.team, "own", "held up with its project", held_up).await;
+    assert_eq!(scene.writes().len(), 0, "{:#?}", scene.writes());
+    scene.label_namespace(&scene.team, "foundry", Some("allowed")).await;
+    scene.until_ready::<FoundryConnection>(&scene.team, "own").await;
+}

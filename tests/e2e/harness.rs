@@ -259,6 +259,36 @@ impl Scene {
         self.until_ready(&self.team, name).await
     }
 
+    /// The ARM id of a workspace with a name of this scene's.
+    pub fn workspace_id(&self, name: &str) -> String {
+        let name = self.unique(name);
+        format!(
+            "/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-ai/providers/Microsoft.MachineLearningServices/workspaces/{name}"
+        )
+    }
+
+    /// A hub `contoso` that somebody else made, as [`hub_spec`] would have it but for its description.
+    pub fn put_hub(&self, tags: &Value) -> String {
+        let id = self.workspace_id("contoso");
+        let spec = hub_spec(&self.unique("contoso"));
+        let hub = json!({
+            "kind": "Hub", "location": "westeurope", "tags": tags, "identity": {"type": "SystemAssigned"},
+            "properties": {
+                "storageAccount": spec["storageAccount"]["resourceId"],
+                "keyVault": spec["keyVault"]["resourceId"],
+                "description": "theirs",
+            },
+        });
+        self.azure.put_resource(&id, &hub).unwrap();
+        id
+    }
+
+    /// As somebody does who has lost patience.
+    pub async fn remove_finalizers<K: Driven>(&self, namespace: &str, name: &str) {
+        let patch = Patch::Merge(json!({"metadata": {"finalizers": null}}));
+        self.api::<K>(namespace).patch(name, &PatchParams::default(), &patch).await.unwrap();
+    }
+
     /// Names differ between tests so that a log line or a failure names its test's resource.
     pub fn unique(&self, name: &str) -> String {
         format!("{name}-{}", self.platform.trim_start_matches("e2e-"))

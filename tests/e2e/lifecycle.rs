@@ -128,6 +128,19 @@ async fn a_changed_spec_reaches_azure_and_what_left_it_is_taken_away() {
 }
 
 #[tokio::test]
+async fn what_azure_cannot_take_away_is_left_when_it_leaves_the_spec() {
+    let scene = Scene::new().await;
+    let mut spec = hub_spec(&scene.unique("contoso"));
+    spec["publicNetworkAccess"] = json!("Disabled");
+    scene.apply::<FoundryHub>(&scene.platform, "contoso", spec).await;
+    scene.until_ready::<FoundryHub>(&scene.platform, "contoso").await;
+    scene.change::<FoundryHub>(&scene.platform, "contoso", json!({"publicNetworkAccess": null})).await;
+    let hub: FoundryHub = scene.until_ready(&scene.platform, "contoso").await;
+    let workspace = scene.azure.resource(&hub.status.unwrap().engine.resource_id.unwrap()).unwrap();
+    assert_eq!(workspace["properties"]["publicNetworkAccess"], "Disabled");
+}
+
+#[tokio::test]
 async fn everything_deleted_at_once_leaves_nothing() {
     let scene = Scene::new().await;
     scene.ready_hub("contoso").await;

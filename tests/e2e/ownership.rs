@@ -1,35 +1,15 @@
 //! What is in Azure already, and what may be done with it.
 
-use foundry_operator::api::FoundryHub;
-use foundry_operator::api::FoundryProject;
 use foundry_operator::api::conditions::ConditionType;
-use serde_json::{Value, json};
+use foundry_operator::api::{FoundryConnection, FoundryHub, FoundryProject};
+use serde_json::json;
 
-use crate::harness::{Driven as _, SUBSCRIPTION, Scene, hub_spec, says};
-
-fn workspace_id(scene: &Scene, name: &str) -> String {
-    let name = scene.unique(name);
-    format!(
-        "/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-ai/providers/Microsoft.MachineLearningServices/workspaces/{name}"
-    )
-}
-
-/// A hub that somebody else made.
-fn put_hub(scene: &Scene, tags: &Value) -> String {
-    let id = workspace_id(scene, "contoso");
-    let spec = hub_spec(&scene.unique("contoso"));
-    let hub = json!({
-        "kind": "Hub", "location": "westeurope", "tags": tags, "identity": {"type": "SystemAssigned"},
-        "properties": {"storageAccount": spec["storageAccount"]["resourceId"], "keyVault": spec["keyVault"]["resourceId"], "description": "theirs"},
-    });
-    scene.azure.put_resource(&id, &hub).unwrap();
-    id
-}
+use crate::harness::{Driven as _, Scene, hub_spec, says};
 
 #[tokio::test]
 async fn what_exists_already_is_not_taken_over_silently() {
     let scene = Scene::new().await;
-    let id = put_hub(&scene, &json!({"theirs": "x"}));
+    let id = scene.put_hub(&json!({"theirs": "x"}));
     let before = scene.azure.resource(&id);
     scene.apply_hub("contoso").await;
     let refused = |hub: &FoundryHub| {
@@ -49,7 +29,7 @@ async fn what_exists_already_is_not_taken_over_silently() {
 #[tokio::test]
 async fn what_exists_is_adopted_where_the_owner_says_so_and_keeps_what_the_spec_does_not_mention() {
     let scene = Scene::new().await;
-    let id = put_hub(&scene, &json!({"theirs": "x"}));
+    let id = scene.put_hub(&json!({"theirs": "x"}));
     let mut spec = hub_spec(&scene.unique("contoso"));
     spec["adoptionPolicy"] = json!("Adopt");
     spec["friendlyName"] = json!("Ours now");
@@ -66,7 +46,7 @@ async fn what_exists_is_adopted_where_the_owner_says_so_and_keeps_what_the_spec_
 #[tokio::test]
 async fn what_belongs_to_another_object_is_a_conflict_that_names_the_owner() {
     let scene = Scene::new().await;
-    let id = put_hub(&scene, &json!({"foundryoperator.dev.owner": "other-cluster/platform/contoso"}));
+    let id = scene.put_hub(&json!({"foundryoperator.dev.owner": "other-cluster/platform/contoso"}));
     let before = scene.azure.resource(&id);
     let mut spec = hub_spec(&scene.unique("contoso"));
     spec["adoptionPolicy"] = json!("Adopt");
@@ -84,7 +64,7 @@ async fn what_belongs_to_another_object_is_a_conflict_that_names_the_owner() {
 async fn a_project_of_another_namespace_adopts_only_where_the_hubs_owner_allows_it() {
     let scene = Scene::new().await;
     let hub = scene.ready_hub("contoso").await.status.unwrap().engine.resource_id.unwrap();
-    let id = workspace_id(&scene, "taken");
+    let id = scene.workspace_id("taken");
     let workspace = json!({
         "kind": "Project", "location": "westeurope", "identity": {"type": "SystemAssigned"}, "properties": {"hubResourceId": hub},
     });
@@ -101,4 +81,74 @@ async fn a_project_of_another_namespace_adopts_only_where_the_hubs_owner_allows_
     let consent = json!({"allowedProjects": {"adoption": "Allowed"}});
     scene.change::<FoundryHub>(&scene.platform, "contoso", consent).await;
     scene.until_ready::<FoundryProject>(&scene.team, "churn").await;
+}
+
+#[tokio::test]
+async fn adopting_keeps_the_identities_that_the_spec_does_not_mention() {
+    let scene = Scene::new().await;
+    let id = scene.put_hub(&json!({}));
+    let identity = "/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/storage";
+    let theirs = json!({"identity": {"type": "SystemAssigned,UserAssigned", "userAssignedIdentities": {identity: {}}}});
+    scene.azure.patch_resource(&id, &theirs).unwrap();
+    let before = scene.azure.resource(&id).unwrap()["identity"].clone();
+    let mut spec = hub_spec(&scene.unique("contoso"));
+    spec["adoptionPolicy"] = json!("Adopt");
+    scene.apply::<FoundryHub>(&scene.platform, "contoso", spec).await;
+    scene.until_ready::<FoundryHub>(&scene.platform, "contoso").await;
+    assert_eq!(scene.azure.resource(&id).unwrap()["identity"], before);
+}
+
+#[tokio::test]
+async fn an_object_in_conflict_gives_nobody_a_way_into_the_workspace() {
+    let scene = Scene::new().await;
+    scene.ready_hub("contoso").await;
+    scene.ready_project("theirs", "contoso").await;
+    scene.azure.clear_journal();
+
+    // A project that names another's workspace, and a connection that would go into it.
+    let mut spec = scene.project_spec("contoso");
+    spec["azureName"] = json!(format!("{}-theirs", scene.team));
+    spec["adoptionPolicy"] = json!("Adopt");
+    for policy in ["Manage", "Observe"] {
+        let name = format!("rival-{}", policy.to_lowercase());
+        spec["managementPolicy"] = json!(policy);
+        scene.apply::<FoundryProject>(&scene.team, &name, spec.clone()).await;
+        let conflict = |project: &FoundryProject| says(project, ConditionType::Ready, "False", "Conflict");
+        let project = scene.until(&scene.team, &name, "in conflict", conflict).await.status.unwrap();
+        assert_eq!((project.workspace.workspace_id, project.engine.resource_id), (None, None), "{policy}");
+        assert!(project.containers.is_empty(), "{policy}");
+        let connection =
+            json!({"projectRef": {"name": name}, "category": "AIServices", "target": "https://a", "authType": "AAD"});
+        scene.apply::<FoundryConnection>(&scene.team, &name, connection).await;
+        let held_up = |c: &FoundryConnection| says(c, ConditionType::ReferencesResolved, "False", "ProjectNotReady");
+        scene.until(&scene.team, &name, "held up", held_up).await;
+    }
+
+    // A hub object of the team's own that names the platform's hub, and a project that would get around its consent.
+    scene.apply::<FoundryHub>(&scene.team, "rival", hub_spec(&scene.unique("contoso"))).await;
+    let conflict = |hub: &FoundryHub| says(hub, ConditionType::Ready, "False", "Conflict");
+    scene.until(&scene.team, "rival", "in conflict", conflict).await;
+    scene.apply::<FoundryProject>(&scene.team, "around", json!({"hubRef": {"name": "rival"}})).await;
+    let held_up = |project: &FoundryProject| {
+        says(project, ConditionType::ReferencesResolved, "False", "HubNotReady")
+            || says(project, ConditionType::ReferencesResolved, "False", "NotAllowedByHub")
+    };
+    scene.until(&scene.team, "around", "held up", held_up).await;
+    assert_eq!(scene.writes().len(), 0, "{:#?}", scene.writes());
+}
+
+#[tokio::test]
+async fn an_object_whose_finalizer_was_taken_off_by_hand_leaves_nothing_locked() {
+    let scene = Scene::new().await;
+    scene.azure.set_timings(arm_emulator::Timings::all(std::time::Duration::from_secs(2)));
+    scene.apply_hub("contoso").await;
+    let running = |hub: &FoundryHub| hub.status.as_ref().is_some_and(|status| status.engine.operation.is_some());
+    scene.until(&scene.platform, "contoso", "being made", running).await;
+    scene.delete::<FoundryHub>(&scene.platform, "contoso").await;
+    scene.remove_finalizers::<FoundryHub>(&scene.platform, "contoso").await;
+    scene.until_gone::<FoundryHub>(&scene.platform, "contoso").await;
+    // The one that comes in its place is known by its mark, and takes over what the first one left.
+    scene.apply_hub("contoso").await;
+    scene.until_ready::<FoundryHub>(&scene.platform, "contoso").await;
+    assert_eq!(scene.calls("PUT", "/workspaces/").len(), 1);
 }

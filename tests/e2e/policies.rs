@@ -32,8 +32,7 @@ async fn orphan_releases_a_hub_that_waits_for_its_projects() {
 #[tokio::test]
 async fn what_is_only_observed_is_published_and_never_written() {
     let scene = Scene::new().await;
-    let id = scene.ready_hub("contoso").await.status.unwrap().engine.resource_id.unwrap();
-    scene.azure.clear_journal();
+    let id = scene.put_hub(&json!({}));
     let mut spec = hub_spec(&scene.unique("contoso"));
     spec["managementPolicy"] = json!("Observe");
     spec["friendlyName"] = json!("Another");
@@ -41,7 +40,9 @@ async fn what_is_only_observed_is_published_and_never_written() {
     let drifted = |hub: &FoundryHub| says(hub, ConditionType::Synced, "False", "Drifted");
     let hub = scene.until(&scene.platform, "watched", "observed", drifted).await;
     assert!(hub.metadata.finalizers.is_none());
-    assert_eq!(hub.status.unwrap().engine.resource_id.as_deref(), Some(id.as_str()));
+    let status = hub.status.unwrap();
+    assert_eq!(status.engine.resource_id.as_deref(), Some(id.as_str()));
+    assert!(status.workspace.workspace_id.is_some());
     scene.delete::<FoundryHub>(&scene.platform, "watched").await;
     scene.until_gone::<FoundryHub>(&scene.platform, "watched").await;
     assert_eq!(scene.writes().len(), 0, "{:#?}", scene.writes());

@@ -105,7 +105,7 @@ async fn no_secret_value_is_told_anywhere() {
         outcome: arm_emulator::Outcome::Failed,
         status: Some(400),
         code: "ValidationError".into(),
-        message: "not like this".into(),
+        message: format!("the key '{ROTATED}' is not to our liking"),
     });
     scene.apply_secret(&scene.platform, "s", &[("key", ROTATED)]).await;
     let stalled = |c: &FoundryConnection| says(c, ConditionType::Stalled, "True", "Refused");

@@ -35,11 +35,21 @@ pub(super) fn at_work(observed: &Value) -> Option<&str> {
         .filter(|state| matches!(*state, "Creating" | "Updating" | "Deleting"))
 }
 
-pub(super) fn foreign(wanted: &Wanted, owner: &str) -> Step {
-    let message = format!(
-        "{} belongs to {owner} (cluster/namespace/name): delete this object or choose another azureName",
-        label(&wanted.id)
-    );
+/// The way out where a name is taken: it is fixed, so the object has to be made anew.
+pub(super) const ANOTHER_NAME: &str =
+    "delete this object, which leaves the resource in Azure as it is, and apply it with another azureName";
+
+pub(super) fn foreign(wanted: &Wanted, owner: &str, mark: &str) -> Step {
+    let name = |mark: &str| mark.split_once('/').map(|(cluster, name)| (cluster.to_owned(), name.to_owned()));
+    let advice = match (name(owner), name(mark)) {
+        (Some((cluster, theirs)), Some((_, ours))) if theirs == ours => {
+            format!(
+                "if this cluster takes the place of that one, run the operator with --cluster-id {cluster}; or {ANOTHER_NAME}"
+            )
+        }
+        _ => ANOTHER_NAME.to_owned(),
+    };
+    let message = format!("{} belongs to {owner} (cluster/namespace/name): {advice}", label(&wanted.id));
     Step::Rest(Rest::new(State::Stalled, Reason::Conflict, message, Wake::Resync))
 }
 

@@ -32,7 +32,7 @@ impl<'a> Standing<'a> {
         let before = ours.and_then(|recorded| recorded.applied.clone());
         let formerly = before.as_ref().map_or(&[][..], |before| &before.fields);
         Self {
-            differences: body::differences(&wanted.body, observed, formerly),
+            differences: body::differences(&wanted.body, observed, formerly, wanted.type_),
             failed: observed["properties"]["provisioningState"]
                 .as_str()
                 .filter(|state| matches!(*state, "Failed" | "Canceled")),
@@ -52,6 +52,11 @@ impl<'a> Standing<'a> {
         self.differences.is_empty()
             && self.failed.is_none()
             && !(hidden && (!self.is_same_spec() || self.secret_changed(wanted)))
+    }
+
+    /// Whether it was never brought into being: what failed was its making, and not a change of it.
+    pub(super) fn was_never_made(&self, owner: &Ownership) -> bool {
+        self.failed.is_some() && *owner == Ownership::Ours && self.before.is_none()
     }
 
     /// Whether the very same was written last.

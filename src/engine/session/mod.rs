@@ -5,8 +5,8 @@ mod read;
 mod write;
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::controller::Action;
+use kube::runtime::events::EventType;
 use kube::{Api, ResourceExt as _};
 
 use super::context::{Context, Error};
@@ -35,6 +35,10 @@ pub(super) struct Session<'c, K: Kind> {
     just_done: Option<(OperationKind, ArmId)>,
     /// The object is as the API server has it, not as a cache had it.
     confirmed: bool,
+    /// Azure was told something that the status has to keep.
+    wrote: bool,
+    /// Events that wait until the status is safe.
+    notes: Vec<(EventType, Reason, String)>,
 }
 
 /// What a step led to.
@@ -56,6 +60,8 @@ impl<'c, K: Kind> Session<'c, K> {
             fresh_from: Timestamp::now(),
             just_done: None,
             confirmed: false,
+            wrote: false,
+            notes: Vec::new(),
         }
     }
 
@@ -66,8 +72,9 @@ impl<'c, K: Kind> Session<'c, K> {
             tracing::debug!(?step, "planned");
             match self.take(step).await? {
                 Next::Plan => {}
-                Next::Rest(rest) => return self.rest(rest, resolved.as_deref().ok()).await,
+                Next::Rest(rest) => return self.rest(rest, &resolved).await,
                 Next::Gone => {
+                    self.flush().await;
                     self.context.gate.leave(&self.holder());
                     self.context.failures.forget(&self.holder());
                     return Ok(Action::await_change());
@@ -118,7 +125,7 @@ impl<'c, K: Kind> Session<'c, K> {
                 Ok(Next::Plan)
             }
             Step::Forget(id, farewell) => {
-                self.forget(&id, farewell).await;
+                self.forget(&id, farewell);
                 Ok(Next::Plan)
             }
             Step::Create(wanted) => self.create(wanted).await,
@@ -144,7 +151,7 @@ impl<'c, K: Kind> Session<'c, K> {
         }
     }
 
-    async fn forget(&mut self, id: &ArmId, farewell: Farewell) {
+    fn forget(&mut self, id: &ArmId, farewell: Farewell) {
         let engine = K::engine(&mut self.status);
         engine.resources.retain(|owned| !same(owned, id));
         if farewell == Farewell::Orphaned {
@@ -152,24 +159,18 @@ impl<'c, K: Kind> Session<'c, K> {
         }
         match farewell {
             Farewell::Gone => {
-                self.tell(Reason::Deleted, &format!("{} is gone from Azure", label(id))).await;
+                self.tell(Reason::Deleted, &format!("{} is gone from Azure", label(id)));
             }
             Farewell::NotOurs => {
                 self.warn(
                     Reason::LeftInPlace,
                     &format!("{} stays in Azure: it does not carry this object's owner mark", label(id)),
-                )
-                .await;
+                );
             }
             Farewell::Orphaned => {
-                self.tell(Reason::Orphaned, &format!("{} stays in Azure, as the object's policies say", label(id)))
-                    .await;
+                self.tell(Reason::Orphaned, &format!("{} stays in Azure, as the object's policies say", label(id)));
             }
         }
-    }
-
-    fn reference(&self) -> ObjectReference {
-        self.object.object_ref(&())
     }
 
     fn deleting(&self) -> bool {

@@ -7,19 +7,26 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt as _;
 use kube::api::{Patch, PatchParams};
 use kube::runtime::controller::Action;
+use kube::runtime::events::EventType;
 use serde_json::{Value, json};
 
 use super::{Session, same};
+use crate::api::RECONCILE_AT;
 use crate::api::conditions::{ConditionType, Reason, find};
+use crate::api::policies::ManagementPolicy;
+use crate::api::status::OperationKind;
 use crate::arm::resource_type::label;
 use crate::arm::{ArmError, ArmId, Cause, Class, retry};
 use crate::engine::context::Error;
-use crate::engine::events;
-use crate::engine::kind::{Kind, Wanted};
-use crate::engine::verdict::{Rest, State, Wake, conditions};
+use crate::engine::kind::{Kind, Unresolved, Wanted};
+use crate::engine::sight::{Sight, Target};
+use crate::engine::verdict::{Circumstances, Rest, State, Wake, conditions};
+use crate::engine::{events, ownership};
 
 /// Field manager of what the operator writes to objects.
 const FIELD_MANAGER: &str = "foundry-operator";
+/// When an object is looked at again whose status holds what Azure did not say itself.
+const PROVISIONAL: Duration = Duration::from_mins(1);
 /// Longest pause between two polls of an operation.
 const LONGEST_POLL: Duration = Duration::from_secs(30);
 
@@ -38,6 +45,9 @@ impl<K: Kind> Session<'_, K> {
             message.push_str("; deletionPolicy: Orphan releases the object and leaves Azure as it is");
         }
         if error.class == Class::Lasting && !deleting {
+            message = format!(
+                "{message}; if the fault was in Azure and is mended, change the annotation {RECONCILE_AT} to try again"
+            );
             return Rest::new(State::Stalled, Reason::Refused, message, Wake::Resync);
         }
         let wake = Wake::Backoff { class: error.class, retry_after: error.retry_after };
@@ -46,8 +56,12 @@ impl<K: Kind> Session<'_, K> {
         Rest::new(state, reason_of(error.cause), message, wake)
     }
 
-    /// Publishes where the object came to rest, and says when to look again.
-    pub(super) async fn rest(mut self, rest: Rest, wanted: Option<&[Wanted]>) -> Result<Action, Error> {
+    /// Publishes where the object came to rest, tells of it, and says when to look again.
+    pub(super) async fn rest(
+        mut self,
+        rest: Rest,
+        resolved: &Result<Vec<Wanted>, Unresolved>,
+    ) -> Result<Action, Error> {
         // Who is paused writes nothing, whatever Azure is still doing for it.
         if K::engine(&mut self.status).operation.is_none() || rest.state == State::Paused {
             self.context.gate.leave(&self.holder());
@@ -55,39 +69,60 @@ impl<K: Kind> Session<'_, K> {
         if rest.state == State::Settled {
             K::engine(&mut self.status).refused = None;
         }
-        if self.publish_rest(&rest, wanted, false).await? {
-            self.announce(&rest).await;
+        let primary = resolved.as_deref().ok().and_then(<[Wanted]>::first);
+        self.publish_facts(&rest, primary);
+        if self.publish(&rest, resolved.as_ref().err()).await? {
+            self.announce(&rest);
         }
-        Ok(self.wake(rest.wake))
+        self.flush().await;
+        let soon = rest.state == State::Settled && K::is_provisional(&self.status);
+        Ok(self.wake(if soon { Wake::After(PROVISIONAL) } else { rest.wake }))
+    }
+
+    /// Puts what was seen of the primary into the status, if it is this object's to tell: others build on it.
+    fn publish_facts(&mut self, rest: &Rest, primary: Option<&Wanted>) {
+        let Some(primary) = primary else { return };
+        let there = self.sights.resource(&primary.id);
+        let created_at = there.and_then(ownership::created_at).map(str::to_owned);
+        let gone = matches!(self.sights.get(&Target::Resource(primary.id.clone())), Some((_, Sight::Absent)));
+        let observed = self.object.policies().management == ManagementPolicy::Observe && there.is_some();
+        let usable = matches!(rest.state, State::Settled | State::Working | State::Waiting | State::Drifted);
+        let engine = K::engine(&mut self.status);
+        let owned = engine.resources.iter().find(|owned| same(owned, &primary.id));
+        let confirmed = owned.is_some_and(|owned| owned.created_at.is_some() && owned.created_at == created_at);
+        let told = !rest.is_of_another() && (owned.is_some() || (observed && usable));
+        engine.azure_name = Some(primary.id.name().to_owned());
+        engine.resource_id = told.then(|| primary.id.to_string());
+        if gone || rest.is_of_another() {
+            let engine = std::mem::take(engine);
+            self.status = K::Status::default();
+            *K::engine(&mut self.status) = engine;
+        } else if usable && (confirmed || observed) {
+            self.object.publish(&self.context.world, primary, &self.sights, &mut self.status);
+        }
     }
 
     /// Writes the status where it changed; true where the reason for being so is new.
-    pub(super) async fn publish_rest(
-        &mut self,
-        rest: &Rest,
-        wanted: Option<&[Wanted]>,
-        only_if_unchanged: bool,
-    ) -> Result<bool, Error> {
-        let generation = self.object.meta().generation.unwrap_or_default();
-        let deleting = self.deleting();
-        if let Some(primary) = wanted.and_then(<[Wanted]>::first) {
-            self.object.publish(&self.context.world, primary, &self.sights, &mut self.status);
-            let engine = K::engine(&mut self.status);
-            engine.azure_name = Some(primary.id.name().to_owned());
-            let owned = engine.resources.iter().any(|owned| same(owned, &primary.id));
-            let seen = self.sights.resource(&primary.id).is_some();
-            engine.resource_id = (owned || seen).then(|| primary.id.to_string());
-        }
+    pub(super) async fn publish(&mut self, rest: &Rest, unresolved: Option<&Unresolved>) -> Result<bool, Error> {
+        let circumstances = Circumstances {
+            generation: self.object.meta().generation.unwrap_or_default(),
+            deleting: self.deleting(),
+            absent: self.is_absent(),
+            unresolved,
+            now: Timestamp::now(),
+        };
         let engine = K::engine(&mut self.status);
         let before = engine.conditions.clone();
-        engine.observed_generation = Some(generation);
-        engine.conditions = conditions(&before, rest, generation, deleting, Timestamp::now());
+        engine.observed_generation = Some(circumstances.generation);
+        engine.conditions = conditions(&before, rest, circumstances);
         let news = told(&before) != told(&engine.conditions);
         if self.object.status() == Some(&self.status) {
             return Ok(news);
         }
         let mut metadata = json!({"name": self.object.name_any(), "uid": self.object.uid()});
-        if only_if_unchanged {
+        // A status made from what a cache said must not undo a newer one. What Azure has just been told must be kept,
+        // whatever else changed meanwhile.
+        if !self.wrote {
             metadata["resourceVersion"] = json!(self.object.resource_version());
         }
         let patch = json!({
@@ -102,22 +137,30 @@ impl<K: Kind> Session<'_, K> {
             Err(kube::Error::Api(status)) if status.is_not_found() => return Ok(false),
             Err(error) => return Err(error.into()),
         }
-        self.confirmed |= only_if_unchanged;
+        self.confirmed |= !self.wrote;
         Ok(news)
     }
 
-    pub(super) async fn announce(&self, rest: &Rest) {
+    /// Whether the resource is known not to be there: seen so, or only now being made.
+    fn is_absent(&mut self) -> bool {
+        let engine = K::engine(&mut self.status);
+        let making = engine.operation.as_ref().is_some_and(|operation| operation.kind == OperationKind::Create);
+        let id = engine.resources.first().and_then(|owned| ArmId::parse(&owned.id).ok());
+        let sight = id.and_then(|id| self.sights.get(&Target::Resource(id)));
+        making || sight.is_some_and(|(_, sight)| *sight == Sight::Absent)
+    }
+
+    fn announce(&mut self, rest: &Rest) {
         match rest.state {
             State::Settled | State::Working | State::Paused => {
                 tracing::info!(reason = rest.reason.as_str(), "{}", rest.message);
             }
             // What is not there yet is no fault.
             State::Unresolved if matches!(rest.reason, Reason::HubNotReady | Reason::ProjectNotReady) => {
-                self.tell(rest.reason, &rest.message).await;
+                self.tell(rest.reason, &rest.message);
             }
             State::Waiting | State::Unresolved | State::Stalled | State::Drifted | State::Missing => {
-                tracing::warn!(reason = rest.reason.as_str(), "{}", rest.message);
-                self.warn(rest.reason, &rest.message).await;
+                self.warn(rest.reason, &rest.message);
             }
         }
     }
@@ -150,13 +193,24 @@ impl<K: Kind> Session<'_, K> {
         }
     }
 
-    pub(super) async fn tell(&self, reason: Reason, note: &str) {
+    /// Tells of something that went as it should, in the log now and as an event when the status is safe.
+    pub(super) fn tell(&mut self, reason: Reason, note: &str) {
         tracing::info!(reason = reason.as_str(), "{note}");
-        events::tell(&self.context.recorder, &self.reference(), reason, note).await;
+        self.notes.push((EventType::Normal, reason, note.to_owned()));
     }
 
-    pub(super) async fn warn(&self, reason: Reason, note: &str) {
-        events::warn(&self.context.recorder, &self.reference(), reason, note).await;
+    /// The same for something that a person may have to look at.
+    pub(super) fn warn(&mut self, reason: Reason, note: &str) {
+        tracing::warn!(reason = reason.as_str(), "{note}");
+        self.notes.push((EventType::Warning, reason, note.to_owned()));
+    }
+
+    /// Publishes the events that have gathered.
+    pub(super) async fn flush(&mut self) {
+        let about = self.object.object_ref(&());
+        for (type_, reason, note) in std::mem::take(&mut self.notes) {
+            events::publish(&self.context.recorder, &about, type_, reason, &note).await;
+        }
     }
 }
 

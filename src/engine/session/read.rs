@@ -20,14 +20,15 @@ const UNTOLD: Duration = Duration::from_secs(10);
 impl<K: Kind> Session<'_, K> {
     pub(super) async fn observe(&mut self, target: Target) -> Next {
         let at = Timestamp::now();
-        let (id, seen) = match &target {
+        let arm = &self.context.arm;
+        let (id, what, seen) = match &target {
             Target::Resource(id) => {
-                let version = api_version(id);
-                (id, self.context.arm.get(id, version).await.map(|found| found.map_or(Sight::Absent, Sight::Present)))
+                let seen = arm.get(id, api_version(id)).await;
+                (id, "read".to_owned(), seen.map(|found| found.map_or(Sight::Absent, Sight::Present)))
             }
             Target::Collection(id, collection) => {
-                let listed = self.context.arm.list(id, collection, api_version(id)).await;
-                (id, listed.map(|items| Sight::Items(items.unwrap_or_default())))
+                let seen = arm.list(id, collection, api_version(id)).await;
+                (id, format!("read the {collection} of"), seen.map(|items| Sight::Items(items.unwrap_or_default())))
             }
             Target::Operation(_) => return Next::Plan,
         };
@@ -36,7 +37,10 @@ impl<K: Kind> Session<'_, K> {
                 self.sights.insert(target, at, sight);
                 Next::Plan
             }
-            Err(error) => Next::Rest(self.set_back("read", id, &error)),
+            Err(error) => {
+                let id = id.clone();
+                Next::Rest(self.set_back(&what, &id, &error))
+            }
         }
     }
 
@@ -71,7 +75,7 @@ impl<K: Kind> Session<'_, K> {
                     self.written(&id, applied);
                 }
                 if operation.kind == OperationKind::Create {
-                    self.tell(Reason::Created, &format!("made {}", label(&id))).await;
+                    self.tell(Reason::Created, &format!("made {}", label(&id)));
                 }
                 Next::Plan
             }

@@ -22,8 +22,6 @@ use crate::engine::verdict::{Rest, State, Wake};
 
 /// How long a write waits for another one on the same workspace before its object is looked at again later.
 const GATE_PATIENCE: Duration = Duration::from_secs(10);
-/// When an object whose workspace is taken is looked at again.
-const TAKEN: Duration = Duration::from_secs(2);
 
 /// A write on its way to Azure.
 struct Outgoing {
@@ -40,12 +38,7 @@ impl<K: Kind> Session<'_, K> {
     pub(super) async fn record(&mut self, wanted: &Wanted) -> Result<Next, Error> {
         self.remember(OwnedResource { id: wanted.id.to_string(), ..OwnedResource::default() });
         let message = format!("about to write {}", label(&wanted.id));
-        self.publish_rest(
-            &Rest::new(State::Working, Reason::Creating, message, Wake::Event),
-            Some(std::slice::from_ref(wanted)),
-            true,
-        )
-        .await?;
+        self.publish(&Rest::new(State::Working, Reason::Creating, message, Wake::Event), None).await?;
         Ok(Next::Plan)
     }
 
@@ -57,13 +50,16 @@ impl<K: Kind> Session<'_, K> {
         let formerly = owned.and_then(|owned| owned.applied.as_ref()).map(|applied| applied.fields.clone());
         if formerly.is_some() {
             let note = format!("{} was gone from Azure, or failed there; it is made again", label(&wanted.id));
-            self.warn(Reason::Recreating, &note).await;
+            self.warn(Reason::Recreating, &note);
+            // What is made now is another one than what was there.
+            self.remember(OwnedResource { id: wanted.id.to_string(), ..OwnedResource::default() });
         }
         // What failed on the way is there already, with what others put on it.
-        let body = match self.sights.resource(&wanted.id) {
+        let mut body = match self.sights.resource(&wanted.id) {
             Some(there) => body::replacement(&wanted.body, there, &formerly.unwrap_or_default(), wanted.type_),
             None => wanted.body.clone(),
         };
+        body::underlay(&mut body, &wanted.defaults);
         self.send(Outgoing { wanted, kind: OperationKind::Create, by: UpdateBy::Put, body, note: None }).await
     }
 
@@ -86,11 +82,12 @@ impl<K: Kind> Session<'_, K> {
     /// The one place that writes a resource to Azure.
     async fn send(&mut self, outgoing: Outgoing) -> Result<Next, Error> {
         let Outgoing { wanted, kind, by, mut body, note } = outgoing;
+        let mut filled = secrets::Filled::default();
         if by == UpdateBy::Put {
             body::overlay(&mut body, &wanted.write_only);
             let namespace = self.object.namespace().unwrap_or_default();
             match secrets::fill(&self.context.client, &namespace, &wanted.secrets, &mut body).await {
-                Ok(()) => {}
+                Ok(values) => filled = values,
                 Err(FillError::Unresolved(Unresolved { reason, message })) => {
                     return Ok(Next::Rest(Rest::new(State::Unresolved, reason, message, Wake::Event)));
                 }
@@ -106,9 +103,10 @@ impl<K: Kind> Session<'_, K> {
             UpdateBy::Patch => arm.patch(&wanted.id, version, Body::new(&body)).await,
         };
         self.fresh_from = Timestamp::now();
+        self.wrote |= written.is_ok();
         let attempt = plan::attempt(&wanted, &self.retry_token());
         if let (Ok(_), Some((reason, note))) = (&written, &note) {
-            self.tell(*reason, note).await;
+            self.tell(*reason, note);
         }
         match written {
             Ok(Written::Accepted { url, retry_after }) => {
@@ -124,11 +122,13 @@ impl<K: Kind> Session<'_, K> {
                     self.sights.insert(target, Timestamp::now(), Sight::Present(resource));
                 }
                 if kind == OperationKind::Create {
-                    self.tell(Reason::Created, &format!("made {}", label(&wanted.id))).await;
+                    self.tell(Reason::Created, &format!("made {}", label(&wanted.id)));
                 }
                 Ok(Next::Plan)
             }
-            Err(error) => {
+            Err(mut error) => {
+                // A refusal may repeat what it refuses.
+                error.message = filled.redact(&error.message);
                 self.context.gate.leave(&self.holder());
                 if error.class == Class::Lasting {
                     K::engine(&mut self.status).refused = Some(attempt);
@@ -147,6 +147,7 @@ impl<K: Kind> Session<'_, K> {
         }
         let deleted = self.context.arm.delete(&id, api_version(&id)).await;
         self.fresh_from = Timestamp::now();
+        self.wrote |= deleted.is_ok();
         match deleted {
             Ok(Written::Accepted { url, retry_after }) => {
                 Ok(self.begin(OperationKind::Delete, &id, url, retry_after, None))
@@ -221,7 +222,7 @@ impl<K: Kind> Session<'_, K> {
 fn busy(id: &ArmId) -> Rest {
     let message =
         format!("{} is being written to on behalf of another object; waiting for that to end", label(&id.top_level()));
-    Rest::new(State::Working, Reason::Busy, message, Wake::After(TAKEN))
+    Rest::new(State::Working, Reason::Busy, message, Wake::Backoff { class: Class::Fast, retry_after: None })
 }
 
 /// What an operation does, as a person says it.

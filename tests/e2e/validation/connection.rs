@@ -97,7 +97,11 @@ async fn a_fixed_field_can_neither_change_nor_come_nor_go() {
     desk.create(CONNECTION, "full", CONNECTION.but(json!({"azureName": "aoai"}))).await;
     let of_hub = CONNECTION.but(json!({"projectRef": null, "hubRef": {"name": "contoso"}}));
     desk.create(CONNECTION, "shared", of_hub).await;
-    let says = |field: &str| format!("{field} is fixed: delete this object and create another one to change it");
+    let says = |field: &str| {
+        format!(
+            "{field} is fixed: to change it, delete this object (with deletionPolicy: Orphan, if Azure is to keep what is there) and create another one"
+        )
+    };
     for (name, field, change) in [
         ("full", "azureName", json!({"azureName": "aoai-2"})),
         ("full", "azureName", json!({"azureName": null})),

@@ -19,12 +19,11 @@ const ARM_IDS: &[(&str, &str, &str)] = &[
 async fn the_least_hub_gets_careful_defaults() {
     let desk = Desk::new().await;
     let mut expected = HUB.but(json!({
-        "identity": {"type": "SystemAssigned"},
         "allowedProjects": {"namespaces": {"from": "Same"}, "adoption": "Forbidden"},
         "adoptionPolicy": "Fail", "deletionPolicy": "Delete", "managementPolicy": "Manage",
     }));
     assert_eq!(desk.accepts(HUB, HUB.least()).await, expected);
-    let partly = HUB.but(json!({"allowedProjects": {"namespaces": {}}, "identity": {}}));
+    let partly = HUB.but(json!({"allowedProjects": {"namespaces": {}}}));
     assert_eq!(desk.accepts(HUB, partly).await, expected);
 
     let consent = json!({"allowedProjects": {"adoption": "Allowed"}});
@@ -175,7 +174,9 @@ const FIXED: &[(&str, &str)] = &[
 ];
 
 fn fixed(field: &str) -> String {
-    format!("{field} is fixed: delete this object and create another one to change it")
+    format!(
+        "{field} is fixed: to change it, delete this object (with deletionPolicy: Orphan, if Azure is to keep what is there) and create another one"
+    )
 }
 
 #[tokio::test]
@@ -241,7 +242,7 @@ async fn storage_account_and_key_vault_are_fixed_once_the_hub_exists() {
     desk.made_in_azure(HUB, "contoso").await;
     for (field, change) in other_storage_and_vault() {
         let says = format!(
-            "{field} is fixed once the resource exists in Azure: delete this object and create another one to change it"
+            "{field} is fixed once the resource exists in Azure: to change it, delete this object, and with it what is there, and create another one"
         );
         desk.refuses_change(HUB, "contoso", change, &[("<nil>", &says)]).await;
     }

@@ -10,7 +10,6 @@ const PROJECT: Kind = Kind::Project;
 async fn the_least_project_gets_careful_defaults() {
     let desk = Desk::new().await;
     let expected = PROJECT.but(json!({
-        "identity": {"type": "SystemAssigned"},
         "adoptionPolicy": "Fail", "deletionPolicy": "Delete", "managementPolicy": "Manage",
     }));
     assert_eq!(desk.accepts(PROJECT, PROJECT.least()).await, expected);
@@ -97,7 +96,9 @@ async fn a_fixed_field_can_neither_change_nor_come_nor_go() {
         ("full", "hubRef", json!({"hubRef": {"namespace": null}})),
         ("least", "hubRef", at("hubRef.namespace", "platform")),
     ] {
-        let says = format!("{field} is fixed: delete this object and create another one to change it");
+        let says = format!(
+            "{field} is fixed: to change it, delete this object (with deletionPolicy: Orphan, if Azure is to keep what is there) and create another one"
+        );
         desk.refuses_change(PROJECT, name, change, &[("spec", &says)]).await;
     }
 }

@@ -1,5 +1,6 @@
 //! A small Azure in memory: enough of its habits to catch a plan that trusts it too much.
 
+use crate::engine::body;
 use std::collections::BTreeMap;
 
 use fastrand::Rng;

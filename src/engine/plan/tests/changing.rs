@@ -1,5 +1,6 @@
 //! What is ours and differs.
 
+use crate::engine::body;
 use serde_json::json;
 
 use super::super::*;

@@ -146,7 +146,7 @@ fn a_hub_waits_for_its_projects_and_says_which() {
         .rest();
     assert_eq!((rest.state, rest.reason), (State::Waiting, Reason::HubHasProjects));
     assert_eq!(rest.message, "the hub has projects: FoundryProject team/churn");
-    assert_eq!(rest.wake, Wake::Event);
+    assert_eq!(rest.wake, Wake::Resync);
 }
 
 #[test]

@@ -78,7 +78,7 @@ fn what_the_spec_refers_to_in_vain_stops_everything() {
             (rest.state, rest.reason, rest.message.as_str()),
             (State::Unresolved, Reason::NotAllowedByHub, "ask the hub's owner")
         );
-        assert_eq!(rest.wake, Wake::Event);
+        assert_eq!(rest.wake, Wake::Resync);
     }
 }
 

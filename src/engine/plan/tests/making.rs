@@ -1,5 +1,6 @@
 //! From nothing to a resource.
 
+use crate::engine::body;
 use std::slice;
 
 use super::super::*;

@@ -2,6 +2,7 @@
 
 use super::super::*;
 use super::scene::*;
+use crate::engine::body;
 use crate::engine::ownership::OWNER_KEY;
 
 #[test]

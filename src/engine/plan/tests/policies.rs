@@ -10,7 +10,7 @@ fn observing_needs_no_finalizer() {
 
 #[test]
 fn what_is_observed_and_equal_settles_without_a_mark() {
-    for there in [made(&workspace()), made_by_hand(&workspace()), made_by_others(&workspace())] {
+    for there in [made(&workspace()), made_by_hand(&workspace())] {
         let scene = Scene::new().observes().sees(&workspace(), there);
         assert_eq!(scene.rest().state, State::Settled);
     }
@@ -18,7 +18,7 @@ fn what_is_observed_and_equal_settles_without_a_mark() {
 
 #[test]
 fn what_is_observed_and_differs_is_told_and_left() {
-    for there in [made(&workspace()), made_by_hand(&workspace()), made_by_others(&workspace())] {
+    for there in [made(&workspace()), made_by_hand(&workspace())] {
         let rest = Scene::new().observes().sees(&workspace(), with(&there, "/properties", "friendlyName", "X")).rest();
         assert_eq!((rest.state, rest.reason), (State::Drifted, Reason::Drifted));
         assert!(rest.message.contains("friendlyName"), "{}", rest.message);
@@ -29,8 +29,14 @@ fn what_is_observed_and_differs_is_told_and_left() {
 #[test]
 fn what_is_observed_and_fixed_is_told_and_left() {
     let there = with(&made(&workspace()), "", "location", "eastus");
-    let scene = Scene::new().observes().sees(&workspace(), there);
-    assert_eq!(scene.rest().state, State::Drifted);
+    let rest = Scene::new().observes().sees(&workspace(), there).rest();
+    assert_eq!((rest.state, rest.reason), (State::Stalled, Reason::FixedFieldDiffers));
+}
+
+#[test]
+fn what_belongs_to_another_object_is_not_even_observed() {
+    let rest = Scene::new().observes().sees(&workspace(), made_by_others(&workspace())).rest();
+    assert_eq!((rest.state, rest.reason), (State::Stalled, Reason::Conflict));
 }
 
 #[test]

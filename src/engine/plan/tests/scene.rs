@@ -1,5 +1,6 @@
 //! Situations, told in a line or two: what the test does not say is a managed object with our finalizer on it.
 
+use crate::engine::body;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use serde_json::{Value, json};
@@ -9,7 +10,7 @@ use crate::api::references::SecretKeyReference;
 use crate::arm::resource_type::{CONNECTION, WORKSPACE};
 use crate::engine::kind::SecretValue;
 use crate::engine::ownership::OWNER_KEY;
-use crate::engine::verdict::conditions;
+use crate::engine::verdict::{Circumstances, conditions};
 
 pub(super) const MARK: &str = "cluster/team/churn";
 pub(super) const OTHER_MARK: &str = "cluster/rivals/churn";
@@ -26,6 +27,7 @@ pub(super) fn second(second: i64) -> Timestamp {
 
 pub(super) fn workspace() -> Wanted {
     Wanted {
+        defaults: Value::Null,
         id: ArmId::workspace(SUBSCRIPTION, "rg-ai", "churn").unwrap(),
         type_: &WORKSPACE,
         body: json!({
@@ -42,6 +44,7 @@ pub(super) fn workspace() -> Wanted {
 
 pub(super) fn connection(name: &str) -> Wanted {
     Wanted {
+        defaults: Value::Null,
         id: workspace().id.child("connections", name).unwrap(),
         type_: &CONNECTION,
         body: json!({"properties": {"category": "AzureOpenAI", "target": "https://a", "metadata": {OWNER_KEY: MARK}}}),
@@ -116,7 +119,7 @@ pub(super) fn operation(kind: OperationKind) -> Operation {
 /// The conditions of an object that came to rest there before.
 pub(super) fn rested(reason: Reason, state: State, message: &str) -> Vec<Condition> {
     let rest = Rest::new(state, reason, message, Wake::Resync);
-    conditions(&[], &rest, 1, false, second(0))
+    conditions(&[], &rest, circumstances())
 }
 
 pub(super) struct Scene {
@@ -291,4 +294,9 @@ impl Scene {
 
 pub(super) fn observe(wanted: &Wanted) -> Step {
     Step::Observe(Target::Resource(wanted.id.clone()))
+}
+
+/// An ordinary moment.
+pub(super) fn circumstances() -> Circumstances<'static> {
+    Circumstances { generation: 1, deleting: false, absent: false, unresolved: None, now: second(0) }
 }

@@ -1,6 +1,8 @@
 //! The plan, driven through troubled lives: whatever happens in whatever order, it comes to rest, keeps its hands off what
 //! is others', and leaves nothing behind.
 
+use crate::api::status::Applied;
+use crate::engine::body;
 use std::collections::{BTreeMap, BTreeSet};
 
 use fastrand::Rng;
@@ -8,10 +10,10 @@ use serde_json::Value;
 
 use super::super::*;
 use super::azure::{Answer, Azure, Progress, REFUSED, STUBBORN, is_ours, mark_of};
-use super::scene::{MARK, OTHER_MARK, TOKEN, connection, second, workspace};
+use super::scene::{MARK, OTHER_MARK, TOKEN, circumstances, connection, second, workspace};
 use crate::arm::Class;
 use crate::arm::resource_type::UpdateBy;
-use crate::engine::verdict::conditions;
+use crate::engine::verdict::{Circumstances, conditions};
 
 const LIVES: u64 = 100;
 const EVENTS: usize = 60;
@@ -332,7 +334,8 @@ impl Life {
     }
 
     fn publish(&mut self, rest: &Rest, memory: &EngineStatus) {
-        let conditions = conditions(&memory.conditions, rest, 1, self.deleting, second(0));
+        let conditions =
+            conditions(&memory.conditions, rest, Circumstances { deleting: self.deleting, ..circumstances() });
         self.published = EngineStatus { conditions, ..memory.clone() };
     }
 
