@@ -26,8 +26,10 @@ impl Binaries {
     pub fn find() -> Result<Self, Error> {
         let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
         let built = workspace.map(|root| root.join("target").join("control-plane"));
-        let assets = env::var_os("KUBEBUILDER_ASSETS").filter(|folder| !folder.is_empty());
-        Self::find_in(assets.map(PathBuf::from).into_iter().chain(built).collect())
+        let assets = env::var_os("KUBEBUILDER_ASSETS").filter(|folder| !folder.is_empty()).map(PathBuf::from);
+        // Without these two the folder is of no use, and `make control-plane` does not use it either.
+        let assets = assets.filter(|folder| ["etcd", "kube-apiserver"].iter().all(|name| folder.join(name).is_file()));
+        Self::find_in(assets.into_iter().chain(built).collect())
     }
 
     fn find_in(mut folders: Vec<PathBuf>) -> Result<Self, Error> {
