@@ -6,13 +6,14 @@ use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::config::{Credential, Identity, Issuer};
 use crate::emulator::Shared;
+use crate::faults::FaultRule;
 use crate::journal::JournalEntry;
 use crate::out_of_band::ChangeError;
 use crate::server::plain;
@@ -30,6 +31,8 @@ pub(crate) fn router() -> Router<Arc<Shared>> {
         .route("/secrets/{*id}", get(secrets))
         .route("/settings", get(settings).patch(change_settings))
         .route("/operations/fail-next", post(fail_next))
+        .route("/faults", get(faults).post(add_fault).delete(clear_faults))
+        .route("/faults/{id}", delete(remove_fault))
         .route("/identities", post(add_identity))
         .fallback(unknown)
 }
@@ -135,6 +138,33 @@ async fn fail_next(State(shared): State<Arc<Shared>>, body: Body<PlannedFailure>
         }
         Err(rejection) => unreadable(&rejection),
     }
+}
+
+async fn faults(State(shared): State<Arc<Shared>>) -> Response {
+    Json(shared.world().faults.states()).into_response()
+}
+
+async fn add_fault(State(shared): State<Arc<Shared>>, body: Body<FaultRule>) -> Response {
+    match body {
+        // What is wrong with a rule is worth telling; it holds no secret of anyone's.
+        Err(rejection) => plain(StatusCode::BAD_REQUEST, &rejection.body_text()),
+        Ok(Json(rule)) if rule.probability.is_some_and(|chance| !(0.0..=1.0).contains(&chance)) => {
+            plain(StatusCode::BAD_REQUEST, "'probability' is not between 0 and 1")
+        }
+        Ok(Json(rule)) => Json(json!({"id": shared.world().faults.add(rule)})).into_response(),
+    }
+}
+
+async fn clear_faults(State(shared): State<Arc<Shared>>) -> StatusCode {
+    shared.world().faults.clear();
+    StatusCode::NO_CONTENT
+}
+
+async fn remove_fault(State(shared): State<Arc<Shared>>, Path(id): Path<u64>) -> Response {
+    if shared.world().faults.remove(id) {
+        return StatusCode::NO_CONTENT.into_response();
+    }
+    plain(StatusCode::NOT_FOUND, &format!("there is no rule {id}"))
 }
 
 /// An identity with one credential, an issuer, or both.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum_server::Handle;
-use axum_server::tls_rustls::RustlsConfig;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use jiff::Timestamp;
 use serde_json::Value;
 use thiserror::Error;
@@ -13,6 +13,8 @@ use tokio::task::JoinHandle;
 
 use crate::config::{Config, ContainerNaming, Identity, Issuer, Settings, Timings};
 use crate::directory::Directory;
+use crate::faults::wire::Cuttable;
+use crate::faults::{FaultRule, FaultState};
 use crate::journal::{Journal, JournalEntry};
 use crate::out_of_band::{self, ChangeError};
 use crate::sign_in::Tokens;
@@ -160,8 +162,10 @@ impl Emulator {
         });
         let handle = Handle::new();
         let service = server::router(Arc::clone(&shared)).into_make_service();
-        let server = axum_server::from_tcp_rustls(listener, RustlsConfig::from_config(tls.server))
+        let acceptor = RustlsAcceptor::new(RustlsConfig::from_config(tls.server)).acceptor(Cuttable);
+        let server = axum_server::from_tcp(listener)
             .map_err(|source| StartError::Listen { address, source })?
+            .acceptor(acceptor)
             .handle(handle.clone());
         let server = tokio::spawn(async move {
             if let Err(error) = server.serve(service).await {
@@ -306,6 +310,29 @@ impl Emulator {
     /// Lets the next matching call fail: its operation, or with [`PlannedFailure::status`] the request itself.
     pub fn fail_next(&self, failure: PlannedFailure) {
         self.shared.world().plan_failure(failure);
+    }
+
+    /// Lets matching requests meet a fault, and gives the number of the rule.
+    #[allow(clippy::must_use_candidate)] // It is called for what it does.
+    pub fn add_fault(&self, rule: FaultRule) -> u64 {
+        self.shared.world().faults.add(rule)
+    }
+
+    /// The rules of faults in the order in which they were added, and what they have done so far.
+    #[must_use]
+    pub fn faults(&self) -> Vec<FaultState> {
+        self.shared.world().faults.states()
+    }
+
+    /// Removes one rule of a fault. Whether it was there.
+    #[allow(clippy::must_use_candidate)] // It is called for what it does.
+    pub fn remove_fault(&self, id: u64) -> bool {
+        self.shared.world().faults.remove(id)
+    }
+
+    /// Removes every rule of a fault.
+    pub fn clear_faults(&self) {
+        self.shared.world().faults.clear();
     }
 }
 

@@ -108,7 +108,7 @@ impl ArmError {
             ),
         };
         headers.push((cause.0, cause.1.to_owned()));
-        Answer { status, headers, body: Some(body), failure: Some(code) }
+        Answer { status, headers, body: Some(body), failure: Some(code), fault: None }
     }
 }
 

@@ -54,7 +54,7 @@ impl Call {
 pub(crate) struct Handled {
     pub(crate) answer: Answer,
     pub(crate) caller: Option<String>,
-    pub(crate) correlation: String,
+    pub(crate) correlation: Option<String>,
 }
 
 /// Answers a request to ARM.
@@ -72,7 +72,7 @@ pub(crate) fn handle(shared: &Shared, call: &Call, now: Timestamp) -> Handled {
         .unwrap_or_else(|error| error.into_answer(region.as_deref().unwrap_or(REGION), now));
     let correlation =
         call.header("x-ms-correlation-request-id").map_or_else(|| Uuid::new_v4().to_string(), str::to_owned);
-    Handled { answer: finished(answer, call, &correlation, remaining, now), caller, correlation }
+    Handled { answer: finished(answer, call, &correlation, remaining, now), caller, correlation: Some(correlation) }
 }
 
 fn admitted(

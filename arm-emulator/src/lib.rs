@@ -28,6 +28,7 @@ mod datastores;
 mod directory;
 mod emulator;
 mod errors;
+mod faults;
 mod gateway;
 mod journal;
 mod operations;
@@ -45,6 +46,7 @@ pub use config::{
     Limits, Settings, Timings,
 };
 pub use emulator::{Emulator, StartError};
+pub use faults::{Fault, FaultRule, FaultState, Moment, OperationFault};
 pub use journal::JournalEntry;
 pub use operations::Outcome;
 pub use out_of_band::ChangeError;

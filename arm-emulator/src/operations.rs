@@ -71,7 +71,8 @@ pub(crate) struct Beginning<'a> {
     pub(crate) family: String,
     pub(crate) effect: Effect,
     pub(crate) bad_end: Option<BadEnd>,
-    pub(crate) lasts: Duration,
+    /// How long it runs; without a time, for ever.
+    pub(crate) lasts: Option<Duration>,
     /// The region of the workspace, which stands in the URL.
     pub(crate) location: &'a str,
     pub(crate) api_version: &'a str,
@@ -100,7 +101,7 @@ impl Operations {
             .with_header("location", format!("{url}?{location_query}"));
         let operation = Operation {
             subscription: target.subscription.clone(),
-            ends: now.saturating_add(SignedDuration::try_from(lasts).unwrap_or(SignedDuration::MAX)).unwrap_or(now),
+            ends: lasts.map_or(Timestamp::MAX, |lasts| end(now, lasts)),
             target,
             family,
             effect,
@@ -189,6 +190,11 @@ impl Operation {
             }),
         }
     }
+}
+
+/// When something ends that begins now.
+fn end(now: Timestamp, lasts: Duration) -> Timestamp {
+    now.saturating_add(SignedDuration::try_from(lasts).unwrap_or(SignedDuration::MAX)).unwrap_or(now)
 }
 
 /// The recorded signatures are 3 to 4 KB long: a time in ticks, a certificate, a signature and a hash.

@@ -247,5 +247,11 @@ fn refused(refusal: &Refusal, now: Timestamp) -> Answer {
         "correlation_id": correlation,
         "error_uri": format!("https://login.microsoftonline.com/error?code={code}")
     });
-    Answer { status: *status, headers: Vec::new(), body: Some(body), failure: Some(format!("AADSTS{code}")) }
+    Answer {
+        status: *status,
+        headers: Vec::new(),
+        body: Some(body),
+        failure: Some(format!("AADSTS{code}")),
+        fault: None,
+    }
 }

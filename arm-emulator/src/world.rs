@@ -11,6 +11,7 @@ use crate::arm_path::{Child, ResourceId};
 use crate::config::{ConflictScope, Settings};
 use crate::datastores;
 use crate::errors::{self, ArmError};
+use crate::faults::Faults;
 use crate::operations::{BadEnd, Effect, Operation, Operations, Outcome};
 use crate::workspaces;
 
@@ -74,11 +75,18 @@ pub(crate) struct World {
     pub(crate) operations: Operations,
     resources: BTreeMap<String, Stored>,
     planned: Vec<PlannedFailure>,
+    pub(crate) faults: Faults,
 }
 
 impl World {
     pub(crate) fn new(settings: Settings) -> Self {
-        Self { settings, operations: Operations::default(), resources: BTreeMap::new(), planned: Vec::new() }
+        Self {
+            settings,
+            operations: Operations::default(),
+            resources: BTreeMap::new(),
+            planned: Vec::new(),
+            faults: Faults::default(),
+        }
     }
 
     /// Applies every operation that has come to its end by `now`.

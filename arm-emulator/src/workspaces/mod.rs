@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::answer::Answer;
 use crate::arm_path::ResourceId;
 use crate::errors::{self, ArmError};
+use crate::faults::OperationFault;
 use crate::operations::{BadEnd, Beginning, Effect};
 use crate::world::World;
 
@@ -152,7 +153,15 @@ fn begin(world: &mut World, id: &ResourceId, effect: Effect, bad_end: Option<Bad
         Effect::Update(_) => timings.workspace_update,
         Effect::Delete => timings.workspace_delete,
     };
-    let bad_end = world.take_bad_end(write.method, write.path).or(bad_end);
+    let (mut lasts, mut bad_end) = (Some(lasts), world.take_bad_end(write.method, write.path).or(bad_end));
+    let mut note = None;
+    if let Some((fault, words)) = world.faults.on_operation(write.method, write.path) {
+        if fault == OperationFault::Hangs {
+            lasts = None;
+        }
+        bad_end = fault.bad_end().or(bad_end);
+        note = Some(words);
+    }
     let beginning = Beginning {
         target: id.clone(),
         family: family(id, &document),
@@ -163,7 +172,8 @@ fn begin(world: &mut World, id: &ResourceId, effect: Effect, bad_end: Option<Bad
         api_version: write.api_version,
         endpoint: write.endpoint,
     };
-    let answer = world.operations.begin(beginning, write.writer.now);
+    let mut answer = world.operations.begin(beginning, write.writer.now);
+    answer.fault = note;
     // An operation without duration is over before anyone can look.
     world.advance(write.writer.now);
     answer

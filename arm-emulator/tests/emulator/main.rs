@@ -4,6 +4,7 @@
 mod connections;
 mod control;
 mod errors;
+mod faults;
 mod lists;
 mod operations;
 mod session;
