@@ -97,6 +97,9 @@ pub(crate) struct Serve {
     /// Entries per page of a list
     #[arg(long, env = "ARM_EMULATOR_PAGE_SIZE", default_value = "100", value_name = "NUMBER")]
     page_size: usize,
+    /// How many times faster than the real clock the emulator's runs
+    #[arg(long, env = "ARM_EMULATOR_TIME_FACTOR", default_value = "1", value_name = "NUMBER")]
+    time_factor: u32,
     /// Do not throttle requests as Azure does
     #[arg(long, env = "ARM_EMULATOR_NO_THROTTLING")]
     no_throttling: bool,
@@ -162,6 +165,7 @@ impl Serve {
                     Naming::Classic => ContainerNaming::Classic,
                 },
                 page_size: self.page_size,
+                time_factor: self.time_factor,
                 conflict_scope: match self.conflict_scope {
                     Scope::Hub => ConflictScope::Hub,
                     Scope::Workspace => ConflictScope::Workspace,

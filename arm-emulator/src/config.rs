@@ -77,6 +77,9 @@ pub struct Settings {
     pub page_size: usize,
     /// Which writes exclude each other.
     pub conflict_scope: ConflictScope,
+    /// How many times faster than the real clock that of the emulator runs: operations, tokens and throttling buckets
+    /// follow it, and what callers are told to wait is in their own seconds. Default 1; 0 counts as 1.
+    pub time_factor: u32,
 }
 
 impl Default for Settings {
@@ -87,6 +90,7 @@ impl Default for Settings {
             datastores_appear: true,
             page_size: 100,
             conflict_scope: ConflictScope::default(),
+            time_factor: 1,
         }
     }
 }

@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -123,6 +124,7 @@ async fn change_settings(State(shared): State<Arc<Shared>>, body: Body<Change>) 
     let mut world = shared.world_now();
     match change.apply(world.settings) {
         Ok(settings) => {
+            shared.clock().set_factor(settings.time_factor, Timestamp::now());
             world.settings = settings;
             Json(View::from(settings)).into_response()
         }

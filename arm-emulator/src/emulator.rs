@@ -11,6 +11,7 @@ use serde_json::Value;
 use thiserror::Error;
 use tokio::task::JoinHandle;
 
+use crate::clock::Clock;
 use crate::config::{Config, ContainerNaming, Identity, Issuer, Settings, Timings};
 use crate::directory::Directory;
 use crate::faults::wire::Cuttable;
@@ -50,6 +51,7 @@ pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) endpoint: String,
     pub(crate) tokens: Tokens,
+    clock: Mutex<Clock>,
     directory: Mutex<Directory>,
     world: Mutex<World>,
     throttle: Mutex<Throttle>,
@@ -57,6 +59,15 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    pub(crate) fn clock(&self) -> MutexGuard<'_, Clock> {
+        lock(&self.clock)
+    }
+
+    /// The time by the emulator's clock.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock().at(Timestamp::now())
+    }
+
     pub(crate) fn directory(&self) -> MutexGuard<'_, Directory> {
         lock(&self.directory)
     }
@@ -68,7 +79,7 @@ impl Shared {
     /// The world as it is by the clock.
     pub(crate) fn world_now(&self) -> MutexGuard<'_, World> {
         let mut world = self.world();
-        world.advance(Timestamp::now());
+        world.advance(self.now());
         world
     }
 
@@ -82,7 +93,7 @@ impl Shared {
 
     pub(crate) fn put_resource(&self, id: &str, body: &Value) -> Result<Value, ChangeError> {
         let id = out_of_band::parse(id)?;
-        out_of_band::put(&mut self.world_now(), &id, body, &self.config.tenant_id, Timestamp::now())
+        out_of_band::put(&mut self.world_now(), &id, body, &self.config.tenant_id, self.now())
     }
 
     pub(crate) fn patch_resource(&self, id: &str, change: &Value) -> Result<Value, ChangeError> {
@@ -154,6 +165,7 @@ impl Emulator {
         let shared = Arc::new(Shared {
             endpoint,
             tokens,
+            clock: Mutex::new(Clock::new(config.settings.time_factor, Timestamp::now())),
             directory: Mutex::new(Directory::new(config.issuers.clone(), config.identities.clone())),
             world: Mutex::new(World::new(config.settings)),
             throttle: Mutex::new(Throttle::default()),
@@ -289,12 +301,25 @@ impl Emulator {
 
     /// Changes settings for everything that begins from now on.
     pub fn set_settings(&self, settings: Settings) {
-        self.shared.world_now().settings = settings;
+        let mut world = self.shared.world_now();
+        self.shared.clock().set_factor(settings.time_factor, Timestamp::now());
+        world.settings = settings;
     }
 
     /// Changes how long operations take that begin from now on.
     pub fn set_timings(&self, timings: Timings) {
         self.shared.world_now().settings.timings = timings;
+    }
+
+    /// Lets the emulator's clock run this many times faster than the real one from now on.
+    pub fn set_time_factor(&self, factor: u32) {
+        self.set_settings(Settings { time_factor: factor, ..self.settings() });
+    }
+
+    /// The time by the emulator's clock.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.shared.now()
     }
 
     /// Changes how the containers of workspaces are called that are created from now on.

@@ -95,7 +95,7 @@ fn admitted(
         ));
     }
     let budget = (subscription, caller, Kind::of(&call.method));
-    *remaining = Some(shared.throttle().take(&config.limits, budget, now)?);
+    *remaining = Some(shared.throttle().take(&config.limits, budget, now, *shared.clock())?);
     let query: HashMap<String, String> = form_urlencoded::parse(call.query.as_bytes())
         .map(|(name, value)| (name.to_lowercase(), value.into_owned()))
         .collect();

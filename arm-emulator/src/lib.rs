@@ -21,6 +21,7 @@
 mod answer;
 mod arm_path;
 mod categories;
+mod clock;
 mod config;
 mod connections;
 mod control;

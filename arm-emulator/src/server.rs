@@ -45,7 +45,7 @@ async fn token(
     let mut entry = entry("POST", uri.path());
     entry.request_body = Some(journal::form_body(&body));
     answered(&shared, &cut, entry, || {
-        let given = shared.tokens.answer(&shared.directory(), &tenant, &body, Timestamp::now());
+        let given = shared.tokens.answer(&shared.directory(), &tenant, &body, *shared.clock());
         Handled { answer: given.answer, caller: given.client_id, correlation: None }
     })
     .await
@@ -93,7 +93,7 @@ async fn arm(State(shared): State<Arc<Shared>>, Extension(cut): Extension<Cut>, 
     let mut entry = entry(call.method.as_str(), &call.path);
     entry.query = journal::query(&call.query);
     entry.request_body = journal::json_body(&call.body);
-    answered(&shared, &cut, entry, || gateway::handle(&shared, &call, Timestamp::now())).await
+    answered(&shared, &cut, entry, || gateway::handle(&shared, &call, shared.now())).await
 }
 
 /// The entry of a request that has arrived.

@@ -15,6 +15,7 @@ pub(crate) struct View {
     datastores_appear: bool,
     page_size: usize,
     conflict_scope: ConflictScope,
+    time_factor: u32,
 }
 
 #[derive(Debug, Serialize)]
@@ -27,13 +28,14 @@ struct TimingsView {
 
 impl From<Settings> for View {
     fn from(settings: Settings) -> Self {
-        let Settings { timings, container_naming, datastores_appear, page_size, conflict_scope } = settings;
+        let Settings { timings, container_naming, datastores_appear, page_size, conflict_scope, time_factor } =
+            settings;
         let timings = TimingsView {
             create: timings.workspace_create.as_secs_f64(),
             update: timings.workspace_update.as_secs_f64(),
             delete: timings.workspace_delete.as_secs_f64(),
         };
-        Self { timings, container_naming, datastores_appear, page_size, conflict_scope }
+        Self { timings, container_naming, datastores_appear, page_size, conflict_scope, time_factor }
     }
 }
 
@@ -46,6 +48,7 @@ pub(crate) struct Change {
     datastores_appear: Option<bool>,
     page_size: Option<usize>,
     conflict_scope: Option<ConflictScope>,
+    time_factor: Option<u32>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -76,6 +79,7 @@ impl Change {
             datastores_appear: self.datastores_appear.unwrap_or(settings.datastores_appear),
             page_size: self.page_size.unwrap_or(settings.page_size),
             conflict_scope: self.conflict_scope.unwrap_or(settings.conflict_scope),
+            time_factor: self.time_factor.unwrap_or(settings.time_factor),
         })
     }
 }
