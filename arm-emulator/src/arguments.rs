@@ -56,6 +56,15 @@ pub(crate) struct Serve {
     /// How long it takes to delete a workspace, in seconds
     #[arg(long, env = "ARM_EMULATOR_DELETE_SECONDS", default_value = "5", value_parser = seconds, value_name = "SECONDS")]
     delete_seconds: Duration,
+    /// How long it takes to provision a managed network, in seconds
+    #[arg(
+        long,
+        env = "ARM_EMULATOR_PROVISION_SECONDS",
+        default_value = "5",
+        value_parser = seconds,
+        value_name = "SECONDS"
+    )]
+    provision_seconds: Duration,
     /// How long access tokens are valid, in seconds
     #[arg(long, env = "ARM_EMULATOR_TOKEN_SECONDS", default_value = "3600", value_parser = seconds, value_name = "SECONDS")]
     token_seconds: Duration,
@@ -158,6 +167,7 @@ impl Serve {
                     workspace_create: self.create_seconds,
                     workspace_update: self.update_seconds,
                     workspace_delete: self.delete_seconds,
+                    network_provision: self.provision_seconds,
                 },
                 container_naming: match self.container_naming {
                     Naming::Documented => ContainerNaming::Documented,

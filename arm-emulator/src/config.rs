@@ -103,10 +103,12 @@ impl Default for Settings {
 pub struct Timings {
     /// A PUT of a workspace that does not exist. Default 5 s.
     pub workspace_create: Duration,
-    /// A PUT or PATCH of a workspace that exists. Default 3 s.
+    /// A PUT or PATCH of a workspace that exists, and a PUT or DELETE of an outbound rule. Default 3 s.
     pub workspace_update: Duration,
     /// A DELETE of a workspace. Default 5 s.
     pub workspace_delete: Duration,
+    /// The provisioning of a managed network. Default 5 s.
+    pub network_provision: Duration,
 }
 
 impl Timings {
@@ -119,7 +121,12 @@ impl Timings {
     /// Every operation takes the same time.
     #[must_use]
     pub const fn all(duration: Duration) -> Self {
-        Self { workspace_create: duration, workspace_update: duration, workspace_delete: duration }
+        Self {
+            workspace_create: duration,
+            workspace_update: duration,
+            workspace_delete: duration,
+            network_provision: duration,
+        }
     }
 }
 
@@ -129,6 +136,7 @@ impl Default for Timings {
             workspace_create: Duration::from_secs(5),
             workspace_update: Duration::from_secs(3),
             workspace_delete: Duration::from_secs(5),
+            network_provision: Duration::from_secs(5),
         }
     }
 }

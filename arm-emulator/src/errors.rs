@@ -143,6 +143,10 @@ pub(crate) fn datastore_not_found(name: &str) -> ArmError {
     ArmError::user_error(StatusCode::NOT_FOUND, "NotFoundError", format!("Could not find datastore: {name}"))
 }
 
+pub(crate) fn rule_not_found(name: &str) -> ArmError {
+    ArmError::user_error(StatusCode::NOT_FOUND, "NotFoundError", format!("Outbound rule {name} was not found."))
+}
+
 /// The reference has the sentence and the status, not the code: `Conflict` is one of the two codes it names as passing.
 pub(crate) fn another_operation() -> ArmError {
     ArmError::service(

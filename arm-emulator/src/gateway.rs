@@ -15,7 +15,7 @@ use crate::emulator::Shared;
 use crate::errors::{self, ArmError};
 use crate::operations::Polled;
 use crate::throttle::{Kind, Remaining};
-use crate::workspaces::{self, Write, Writer};
+use crate::workspaces::{self, Write, Writer, rules};
 use crate::world::World;
 
 /// The versions of the provider that are served (ARM reference, section 1).
@@ -144,7 +144,9 @@ fn check_version(version: Option<&str>) -> Result<(), ArmError> {
 fn check_group(known: Option<&[String]>, route: &Route) -> Result<(), ArmError> {
     let group = match route {
         Route::Workspaces { group, .. } => group.as_deref(),
-        Route::Resource(id) | Route::Children(id, _) | Route::Secrets(id) => Some(id.group.as_str()),
+        Route::Resource(id) | Route::Children(id, _) | Route::Secrets(id) | Route::Provision(id) => {
+            Some(id.group.as_str())
+        }
         Route::Operation { .. } => None,
     };
     match (known, group) {
@@ -158,7 +160,7 @@ fn check_group(known: Option<&[String]>, route: &Route) -> Result<(), ArmError> 
 }
 
 fn region_of(world: &World, route: &Route) -> Option<String> {
-    let (Route::Resource(id) | Route::Children(id, _) | Route::Secrets(id)) = route else {
+    let (Route::Resource(id) | Route::Children(id, _) | Route::Secrets(id) | Route::Provision(id)) = route else {
         return None;
     };
     world.get(&id.owner())?.document["location"].as_str().map(str::to_owned)
@@ -187,6 +189,7 @@ impl Request<'_> {
                 let datastores = datastores::shown(world, &workspace);
                 let found = match child {
                     Child::Datastore => datastores,
+                    Child::OutboundRule => rules::list(world, &workspace),
                     Child::Connection => connections::list(world, &workspace, &self.filter(), &datastores),
                 };
                 Ok(self.page(world, found))
@@ -195,11 +198,19 @@ impl Request<'_> {
                 require(world, &id.owner())?;
                 connections::list_secrets(world, &id)
             }
+            ("POST", Route::Provision(id)) => {
+                let body = if self.call.body.is_empty() { json!({}) } else { self.json()? };
+                rules::provision(world, &id, &body, &self.write())
+            }
             (_, Route::Resource(id)) => match id.child {
                 None => self.workspace(world, &id),
                 Some((Child::Connection, _)) => {
                     require(world, &id.owner())?;
                     self.connection(world, &id)
+                }
+                Some((Child::OutboundRule, _)) => {
+                    require(world, &id.owner())?;
+                    self.rule(world, &id)
                 }
                 Some((Child::Datastore, _)) if method == Method::GET => {
                     require(world, &id.owner())?;
@@ -212,18 +223,21 @@ impl Request<'_> {
     }
 
     fn workspace(&self, world: &mut World, id: &ResourceId) -> Result<Answer, ArmError> {
-        let write = Write {
-            writer: self.writer(),
-            method: self.call.method.as_str(),
-            path: &self.call.path,
-            api_version: self.query.get("api-version").map_or("", String::as_str),
-            endpoint: &self.shared.endpoint,
-        };
+        let write = self.write();
         match write.method {
             "GET" => workspaces::get(world, id),
             "PUT" => workspaces::put(world, id, &self.json()?, &write),
             "PATCH" => workspaces::patch(world, id, &self.json()?, &write),
             "DELETE" => workspaces::delete(world, id, &write),
+            other => Err(errors::method_not_allowed(other)),
+        }
+    }
+
+    fn rule(&self, world: &mut World, id: &ResourceId) -> Result<Answer, ArmError> {
+        match self.call.method.as_str() {
+            "GET" => rules::get(world, id),
+            "PUT" => rules::put(world, id, &self.json()?, &self.write()),
+            "DELETE" => rules::delete(world, id, &self.write()),
             other => Err(errors::method_not_allowed(other)),
         }
     }
@@ -245,6 +259,16 @@ impl Request<'_> {
                 let url = format!("{}{}?{}", self.shared.endpoint, self.call.path, self.call.query);
                 operation.location_answer(url, world.shown(&operation.target))
             }
+        }
+    }
+
+    fn write(&self) -> Write<'_> {
+        Write {
+            writer: self.writer(),
+            method: self.call.method.as_str(),
+            path: &self.call.path,
+            api_version: self.query.get("api-version").map_or("", String::as_str),
+            endpoint: &self.shared.endpoint,
         }
     }
 

@@ -25,6 +25,7 @@ mod clock;
 mod config;
 mod connections;
 mod control;
+mod controls;
 mod datastores;
 mod directory;
 mod emulator;

@@ -22,6 +22,13 @@ pub(crate) enum Effect {
     Update(Box<Value>),
     /// The workspace goes, with its connections and datastores.
     Delete,
+    /// An outbound rule becomes this, or goes.
+    Rule(Option<Box<Value>>),
+    /// The managed network is set up.
+    Provision {
+        /// For Spark too.
+        spark: bool,
+    },
 }
 
 /// How an operation ends.
@@ -133,7 +140,9 @@ impl Operations {
 
     /// Forgets what still runs on a workspace that was removed by hand.
     pub(crate) fn abandon(&mut self, key: &str) {
-        self.by_id.retain(|_, operation| operation.settled || operation.target.key() != key);
+        self.by_id.retain(|_, operation| {
+            operation.settled || (operation.target.key() != key && operation.target.owner().key() != key)
+        });
     }
 
     /// The answer to a poll. The URL must come back as it was given, to the letter.
@@ -185,7 +194,11 @@ impl Operation {
             (_, false) => Ok(Answer::empty(StatusCode::ACCEPTED).with_header("location", url)),
             (Some(end), true) => Err(ArmError::service(StatusCode::BAD_REQUEST, &end.code, &end.message)),
             (None, true) => Ok(match (&self.effect, resource) {
-                (Effect::Create | Effect::Update(_), Some(resource)) => Answer::ok(resource),
+                (Effect::Create | Effect::Update(_) | Effect::Rule(Some(_)), Some(resource)) => Answer::ok(resource),
+                // `ManagedNetworkProvisionStatus`, which the official client expects of this operation.
+                (Effect::Provision { .. }, Some(resource)) => {
+                    Answer::ok(resource["properties"]["managedNetwork"]["status"].clone())
+                }
                 _ => Answer::empty(StatusCode::OK),
             }),
         }

@@ -24,6 +24,7 @@ struct TimingsView {
     create: f64,
     update: f64,
     delete: f64,
+    provision: f64,
 }
 
 impl From<Settings> for View {
@@ -34,6 +35,7 @@ impl From<Settings> for View {
             create: timings.workspace_create.as_secs_f64(),
             update: timings.workspace_update.as_secs_f64(),
             delete: timings.workspace_delete.as_secs_f64(),
+            provision: timings.network_provision.as_secs_f64(),
         };
         Self { timings, container_naming, datastores_appear, page_size, conflict_scope, time_factor }
     }
@@ -57,6 +59,7 @@ struct TimingsChange {
     create: Option<f64>,
     update: Option<f64>,
     delete: Option<f64>,
+    provision: Option<f64>,
 }
 
 impl Change {
@@ -74,6 +77,7 @@ impl Change {
                 workspace_create: duration(self.timings.create, before.workspace_create)?,
                 workspace_update: duration(self.timings.update, before.workspace_update)?,
                 workspace_delete: duration(self.timings.delete, before.workspace_delete)?,
+                network_provision: duration(self.timings.provision, before.network_provision)?,
             },
             container_naming: self.container_naming.unwrap_or(settings.container_naming),
             datastores_appear: self.datastores_appear.unwrap_or(settings.datastores_appear),

@@ -3,6 +3,7 @@
 mod document;
 mod network;
 mod read;
+pub(crate) mod rules;
 mod validate;
 
 use axum::http::StatusCode;
@@ -146,11 +147,12 @@ fn updating(world: &mut World, id: &ResourceId) {
 }
 
 fn begin(world: &mut World, id: &ResourceId, effect: Effect, bad_end: Option<BadEnd>, write: &Write<'_>) -> Answer {
-    let document = world.get(id).map(|stored| stored.document.clone()).unwrap_or_default();
+    let document = world.get(&id.owner()).map(|stored| stored.document.clone()).unwrap_or_default();
     let timings = world.settings.timings;
     let lasts = match effect {
         Effect::Create => timings.workspace_create,
-        Effect::Update(_) => timings.workspace_update,
+        Effect::Update(_) | Effect::Rule(_) => timings.workspace_update,
+        Effect::Provision { .. } => timings.network_provision,
         Effect::Delete => timings.workspace_delete,
     };
     let (mut lasts, mut bad_end) = (Some(lasts), world.take_bad_end(write.method, write.path).or(bad_end));
@@ -164,7 +166,7 @@ fn begin(world: &mut World, id: &ResourceId, effect: Effect, bad_end: Option<Bad
     }
     let beginning = Beginning {
         target: id.clone(),
-        family: family(id, &document),
+        family: family(&id.owner(), &document),
         effect,
         bad_end,
         lasts,

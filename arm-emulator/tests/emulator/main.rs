@@ -7,6 +7,7 @@ mod errors;
 mod faults;
 mod lists;
 mod operations;
+mod rules;
 mod scaled_time;
 mod session;
 mod sign_in;
