@@ -103,6 +103,9 @@ pub(crate) struct Serve {
     /// Which writes exclude each other
     #[arg(long, env = "ARM_EMULATOR_CONFLICT_SCOPE", default_value = "hub")]
     conflict_scope: Scope,
+    /// A folder of ARM's official schemas, by which the body of every PUT is checked
+    #[arg(long, env = "ARM_SCHEMAS", value_name = "FOLDER")]
+    schemas: Option<PathBuf>,
     /// Entries per page of a list
     #[arg(long, env = "ARM_EMULATOR_PAGE_SIZE", default_value = "100", value_name = "NUMBER")]
     page_size: usize,
@@ -160,6 +163,7 @@ impl Serve {
             subscriptions: self.subscriptions.clone(),
             resource_groups: (!self.resource_groups.is_empty()).then(|| self.resource_groups.clone()),
             token_lifetime: self.token_seconds,
+            schemas: self.schemas.clone(),
             issuers,
             identities: self.federated.iter().cloned().chain(secrets).collect(),
             settings: Settings {

@@ -1,6 +1,8 @@
 //! What an emulator is started with, and what of it may be changed while it runs.
 
+use std::env;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -38,6 +40,8 @@ pub struct Config {
     pub settings: Settings,
     /// The sizes of the throttling buckets.
     pub limits: Limits,
+    /// A folder of ARM's official schemas, by which the body of every PUT is checked. Default: what `ARM_SCHEMAS` names.
+    pub schemas: Option<PathBuf>,
     /// How many requests the journal keeps; the oldest are dropped first. Default 10 000.
     pub journal_capacity: usize,
 }
@@ -59,6 +63,7 @@ impl Default for Config {
             identities: Vec::new(),
             settings: Settings::default(),
             limits: Limits::default(),
+            schemas: env::var_os("ARM_SCHEMAS").filter(|folder| !folder.is_empty()).map(PathBuf::from),
             journal_capacity: 10_000,
         }
     }

@@ -32,6 +32,7 @@ pub(crate) fn router() -> Router<Arc<Shared>> {
         .route("/secrets/{*id}", get(secrets))
         .route("/settings", get(settings).patch(change_settings))
         .route("/operations/fail-next", post(fail_next))
+        .route("/schema-violations", get(schema_violations).delete(clear_schema_violations))
         .route("/faults", get(faults).post(add_fault).delete(clear_faults))
         .route("/faults/{id}", delete(remove_fault))
         .route("/identities", post(add_identity))
@@ -140,6 +141,15 @@ async fn fail_next(State(shared): State<Arc<Shared>>, body: Body<PlannedFailure>
         }
         Err(rejection) => unreadable(&rejection),
     }
+}
+
+async fn schema_violations(State(shared): State<Arc<Shared>>) -> Response {
+    Json(shared.violations().clone()).into_response()
+}
+
+async fn clear_schema_violations(State(shared): State<Arc<Shared>>) -> StatusCode {
+    shared.violations().clear();
+    StatusCode::NO_CONTENT
 }
 
 async fn faults(State(shared): State<Arc<Shared>>) -> Response {

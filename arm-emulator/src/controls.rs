@@ -8,6 +8,7 @@ use crate::emulator::Emulator;
 use crate::faults::{FaultRule, FaultState};
 use crate::journal::JournalEntry;
 use crate::out_of_band::ChangeError;
+use crate::schemas::SchemaViolation;
 use crate::world::PlannedFailure;
 
 impl Emulator {
@@ -125,6 +126,12 @@ impl Emulator {
     /// Lets the next matching call fail: its operation, or with [`PlannedFailure::status`] the request itself.
     pub fn fail_next(&self, failure: PlannedFailure) {
         self.shared.world().plan_failure(failure);
+    }
+
+    /// The bodies that the official schemas refused, in order; see [`Config::schemas`](crate::Config::schemas).
+    #[must_use]
+    pub fn schema_violations(&self) -> Vec<SchemaViolation> {
+        self.shared.violations().clone()
     }
 
     /// Lets matching requests meet a fault, and gives the number of the rule.

@@ -17,6 +17,7 @@ use crate::directory::Directory;
 use crate::faults::wire::Cuttable;
 use crate::journal::Journal;
 use crate::out_of_band::{self, ChangeError};
+use crate::schemas::{SchemaViolation, Schemas};
 use crate::sign_in::Tokens;
 use crate::throttle::Throttle;
 use crate::world::World;
@@ -34,6 +35,9 @@ pub enum StartError {
     /// The certificates could not be used.
     #[error("TLS could not be set up: {0}")]
     Tls(#[from] rustls::Error),
+    /// The folder of schemas could not be read.
+    #[error("the schemas could not be read: {0}")]
+    Schemas(String),
     /// The address could not be listened on.
     #[error("{address} could not be listened on: {source}")]
     Listen {
@@ -55,6 +59,8 @@ pub(crate) struct Shared {
     world: Mutex<World>,
     throttle: Mutex<Throttle>,
     journal: Mutex<Journal>,
+    pub(crate) schemas: Option<Schemas>,
+    violations: Mutex<Vec<SchemaViolation>>,
 }
 
 impl Shared {
@@ -88,6 +94,10 @@ impl Shared {
 
     pub(crate) fn journal(&self) -> MutexGuard<'_, Journal> {
         lock(&self.journal)
+    }
+
+    pub(crate) fn violations(&self) -> MutexGuard<'_, Vec<SchemaViolation>> {
+        lock(&self.violations)
     }
 
     pub(crate) fn put_resource(&self, id: &str, body: &Value) -> Result<Value, ChangeError> {
@@ -152,8 +162,9 @@ impl Emulator {
     /// Starts an emulator in the current tokio runtime. It listens when this returns.
     ///
     /// # Errors
-    /// When the address cannot be listened on, or no certificates can be made.
+    /// When the address cannot be listened on, no certificates can be made, or the schemas cannot be read.
     pub async fn start(config: Config) -> Result<Self, StartError> {
+        let schemas = config.schemas.as_deref().map(Schemas::read).transpose().map_err(StartError::Schemas)?;
         let refused = |source| StartError::Listen { address: config.listen, source };
         let listener = tokio::net::TcpListener::bind(config.listen).await.map_err(refused)?;
         let listener = listener.into_std().map_err(refused)?;
@@ -169,6 +180,8 @@ impl Emulator {
             world: Mutex::new(World::new(config.settings)),
             throttle: Mutex::new(Throttle::default()),
             journal: Mutex::new(Journal::new(config.journal_capacity)),
+            schemas,
+            violations: Mutex::new(Vec::new()),
             config,
         });
         let handle = Handle::new();
@@ -183,6 +196,9 @@ impl Emulator {
                 tracing::error!(%error, "the server ended");
             }
         });
+        if shared.schemas.is_none() {
+            tracing::info!("bodies are not checked by the official schemas: ARM_SCHEMAS names no folder");
+        }
         tracing::info!(endpoint = shared.endpoint, "listening");
         Ok(Self { shared, address, ca_pem: tls.ca_pem, handle, server: Some(server) })
     }

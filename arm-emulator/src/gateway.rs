@@ -14,6 +14,7 @@ use crate::datastores;
 use crate::emulator::Shared;
 use crate::errors::{self, ArmError};
 use crate::operations::Polled;
+use crate::schemas::SchemaViolation;
 use crate::throttle::{Kind, Remaining};
 use crate::workspaces::{self, Write, Writer, rules};
 use crate::world::World;
@@ -226,7 +227,7 @@ impl Request<'_> {
         let write = self.write();
         match write.method {
             "GET" => workspaces::get(world, id),
-            "PUT" => workspaces::put(world, id, &self.json()?, &write),
+            "PUT" => workspaces::put(world, id, &self.checked(id)?, &write),
             "PATCH" => workspaces::patch(world, id, &self.json()?, &write),
             "DELETE" => workspaces::delete(world, id, &write),
             other => Err(errors::method_not_allowed(other)),
@@ -236,7 +237,7 @@ impl Request<'_> {
     fn rule(&self, world: &mut World, id: &ResourceId) -> Result<Answer, ArmError> {
         match self.call.method.as_str() {
             "GET" => rules::get(world, id),
-            "PUT" => rules::put(world, id, &self.json()?, &self.write()),
+            "PUT" => rules::put(world, id, &self.checked(id)?, &self.write()),
             "DELETE" => rules::delete(world, id, &self.write()),
             other => Err(errors::method_not_allowed(other)),
         }
@@ -245,7 +246,7 @@ impl Request<'_> {
     fn connection(&self, world: &mut World, id: &ResourceId) -> Result<Answer, ArmError> {
         match self.call.method.as_str() {
             "GET" => connections::get(world, id),
-            "PUT" => connections::put(world, id, &self.json()?, &self.writer()),
+            "PUT" => connections::put(world, id, &self.checked(id)?, &self.writer()),
             "PATCH" => connections::patch(world, id, &self.json()?, &self.writer()),
             "DELETE" => connections::delete(world, id),
             other => Err(errors::method_not_allowed(other)),
@@ -290,6 +291,28 @@ impl Request<'_> {
             .ok()
             .filter(Value::is_object)
             .ok_or_else(|| errors::invalid_content("The body is not a JSON object"))
+    }
+
+    /// The body of a PUT, if the official schemas have nothing against it.
+    fn checked(&self, id: &ResourceId) -> Result<Value, ArmError> {
+        let body = self.json()?;
+        let Some(schemas) = &self.shared.schemas else {
+            return Ok(body);
+        };
+        let version = self.query.get("api-version").map_or("", String::as_str);
+        let wrong = schemas.check(&id.resource_type(), id.name(), version, &body);
+        if wrong.is_empty() {
+            return Ok(body);
+        }
+        let error = errors::invalid_content(&wrong.join("; "));
+        tracing::warn!(path = self.call.path, ?wrong, "the official schemas refuse this body");
+        self.shared.violations().push(SchemaViolation {
+            time: Timestamp::now(),
+            path: self.call.path.clone(),
+            resource_type: id.resource_type(),
+            wrong,
+        });
+        Err(error)
     }
 
     /// One page of a list, with the address of the next.

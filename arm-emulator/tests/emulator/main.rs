@@ -9,6 +9,7 @@ mod lists;
 mod operations;
 mod rules;
 mod scaled_time;
+mod schemas;
 mod session;
 mod sign_in;
 mod workspaces;
