@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::permissions::Permissions;
+
 /// The tenant that the default configuration serves.
 pub const DEFAULT_TENANT: &str = "00000000-0000-4000-8000-00000000000a";
 
@@ -36,6 +38,8 @@ pub struct Config {
     pub issuers: Vec<Issuer>,
     /// Applications and managed identities that can sign in.
     pub identities: Vec<Identity>,
+    /// What identities may do, by client id; who is not named may do everything.
+    pub permissions: Vec<(String, Permissions)>,
     /// What may be changed while the emulator runs.
     pub settings: Settings,
     /// The sizes of the throttling buckets.
@@ -61,6 +65,7 @@ impl Default for Config {
             token_lifetime: Duration::from_hours(1),
             issuers: Vec::new(),
             identities: Vec::new(),
+            permissions: Vec::new(),
             settings: Settings::default(),
             limits: Limits::default(),
             schemas: env::var_os("ARM_SCHEMAS").filter(|folder| !folder.is_empty()).map(PathBuf::from),

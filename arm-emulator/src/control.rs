@@ -12,16 +12,16 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::config::{Credential, Identity, Issuer};
 use crate::emulator::Shared;
 use crate::faults::FaultRule;
+use crate::identities;
 use crate::journal::JournalEntry;
 use crate::out_of_band::ChangeError;
 use crate::server::plain;
 use crate::settings::{Change, View};
 use crate::world::PlannedFailure;
 
-type Body<T> = Result<Json<T>, JsonRejection>;
+pub(crate) type Body<T> = Result<Json<T>, JsonRejection>;
 
 pub(crate) fn router() -> Router<Arc<Shared>> {
     Router::new()
@@ -35,7 +35,10 @@ pub(crate) fn router() -> Router<Arc<Shared>> {
         .route("/schema-violations", get(schema_violations).delete(clear_schema_violations))
         .route("/faults", get(faults).post(add_fault).delete(clear_faults))
         .route("/faults/{id}", delete(remove_fault))
-        .route("/identities", post(add_identity))
+        .route("/identities", post(identities::add))
+        .route("/permissions/{client}", get(identities::permissions).put(identities::set_permissions))
+        .route("/permissions/{client}/grant", post(identities::grant))
+        .route("/permissions/{client}/revoke", post(identities::revoke))
         .fallback(unknown)
 }
 
@@ -179,53 +182,8 @@ async fn remove_fault(State(shared): State<Arc<Shared>>, Path(id): Path<u64>) ->
     plain(StatusCode::NOT_FOUND, &format!("there is no rule {id}"))
 }
 
-/// An identity with one credential, an issuer, or both.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct NewIdentity {
-    client_id: Option<String>,
-    federated: Option<Federated>,
-    secret: Option<String>,
-    issuer: Option<Issuer>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Federated {
-    issuer: String,
-    subject: String,
-}
-
-async fn add_identity(State(shared): State<Arc<Shared>>, body: Body<NewIdentity>) -> Response {
-    let NewIdentity { client_id, federated, secret, issuer } = match body {
-        Ok(Json(identity)) => identity,
-        Err(rejection) => return unreadable(&rejection),
-    };
-    let federated = federated.map(|Federated { issuer, subject }| Credential::Federated { issuer, subject });
-    let credentials: Vec<Credential> = federated.into_iter().chain(secret.map(Credential::Secret)).collect();
-    let mut directory = shared.directory();
-    match client_id {
-        Some(client_id) if !credentials.is_empty() => {
-            for credential in credentials {
-                directory.register(Identity { client_id: client_id.clone(), credential });
-            }
-        }
-        None if credentials.is_empty() && issuer.is_some() => {}
-        _ => {
-            return plain(
-                StatusCode::BAD_REQUEST,
-                "give clientId with federated{issuer,subject} or secret, or an issuer{url,jwks}, or both",
-            );
-        }
-    }
-    if let Some(issuer) = issuer {
-        directory.trust(issuer);
-    }
-    StatusCode::NO_CONTENT.into_response()
-}
-
 /// The category of the refusal only: its text can quote the body.
-fn unreadable(rejection: &JsonRejection) -> Response {
+pub(crate) fn unreadable(rejection: &JsonRejection) -> Response {
     let message = match rejection {
         JsonRejection::JsonDataError(_) => "the body is JSON, but not of the expected form",
         JsonRejection::JsonSyntaxError(_) => "the body is not JSON",

@@ -8,6 +8,7 @@ use crate::emulator::Emulator;
 use crate::faults::{FaultRule, FaultState};
 use crate::journal::JournalEntry;
 use crate::out_of_band::ChangeError;
+use crate::permissions::Permissions;
 use crate::schemas::SchemaViolation;
 use crate::world::PlannedFailure;
 
@@ -20,6 +21,27 @@ impl Emulator {
     /// Lets an identity sign in from now on.
     pub fn register_identity(&self, identity: Identity) {
         self.shared.directory().register(identity);
+    }
+
+    /// What an identity may do.
+    #[must_use]
+    pub fn permissions(&self, client_id: &str) -> Permissions {
+        self.shared.directory().permissions.of(client_id)
+    }
+
+    /// Lets an identity do this and nothing else from now on.
+    pub fn set_permissions(&self, client_id: &str, permissions: Permissions) {
+        self.shared.directory().permissions.set(client_id, permissions);
+    }
+
+    /// Allows an identity what a pattern matches.
+    pub fn grant(&self, client_id: &str, pattern: &str) {
+        self.shared.directory().permissions.grant(client_id, pattern);
+    }
+
+    /// Takes from an identity what a pattern matches.
+    pub fn revoke(&self, client_id: &str, pattern: &str) {
+        self.shared.directory().permissions.revoke(client_id, pattern);
     }
 
     /// The requests so far, in order, without secrets.

@@ -184,6 +184,9 @@ impl Emulator {
             violations: Mutex::new(Vec::new()),
             config,
         });
+        for (client, permissions) in &shared.config.permissions {
+            shared.directory().permissions.set(client, permissions.clone());
+        }
         let handle = Handle::new();
         let service = server::router(Arc::clone(&shared)).into_make_service();
         let acceptor = RustlsAcceptor::new(RustlsConfig::from_config(tls.server)).acceptor(Cuttable);

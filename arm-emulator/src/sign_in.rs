@@ -14,6 +14,7 @@ use crate::answer::Answer;
 use crate::clock::Clock;
 use crate::directory::{Directory, Refusal};
 use crate::errors::ArmError;
+use crate::permissions;
 
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
@@ -168,7 +169,7 @@ impl Tokens {
             iss: format!("{}/{}/v2.0", self.endpoint, self.tenant),
             tid: self.tenant.clone(),
             appid: client.to_owned(),
-            oid: Uuid::new_v5(&Uuid::NAMESPACE_OID, client.to_lowercase().as_bytes()).to_string(),
+            oid: permissions::object_id(client).to_string(),
             iat: seconds,
             nbf: seconds,
             exp: seconds.saturating_add(i64::try_from(self.lifetime.as_secs()).unwrap_or(i64::MAX)),

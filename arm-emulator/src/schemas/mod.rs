@@ -11,6 +11,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::categories;
+
 /// A body that the official schemas refuse.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -91,6 +93,10 @@ fn as_in_a_template(body: &Value) -> Value {
         && credentials["keys"].is_object()
     {
         *credentials = credentials["keys"].take();
+    }
+    // A category is taken in any letter case, as recorded.
+    if let Some(Value::String(category)) = body.pointer_mut("/properties/category") {
+        *category = categories::canonical(category).to_owned();
     }
     // Null takes an identity away (ARM reference, section 3).
     if let Some(Value::Object(assigned)) = body.pointer_mut("/identity/userAssignedIdentities") {

@@ -7,6 +7,7 @@ mod errors;
 mod faults;
 mod lists;
 mod operations;
+mod permissions;
 mod rules;
 mod scaled_time;
 mod schemas;
