@@ -14,15 +14,17 @@ pub(crate) struct Answer {
     pub(crate) body: Option<Value>,
     /// The error code, for the journal.
     pub(crate) failure: Option<String>,
+    /// The fault that the operation it begins will meet, for the journal.
+    pub(crate) fault: Option<String>,
 }
 
 impl Answer {
     pub(crate) const fn ok(body: Value) -> Self {
-        Self { status: StatusCode::OK, headers: Vec::new(), body: Some(body), failure: None }
+        Self { status: StatusCode::OK, headers: Vec::new(), body: Some(body), failure: None, fault: None }
     }
 
     pub(crate) const fn empty(status: StatusCode) -> Self {
-        Self { status, headers: Vec::new(), body: None, failure: None }
+        Self { status, headers: Vec::new(), body: None, failure: None, fault: None }
     }
 
     pub(crate) fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {

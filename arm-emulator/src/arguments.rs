@@ -56,6 +56,15 @@ pub(crate) struct Serve {
     /// How long it takes to delete a workspace, in seconds
     #[arg(long, env = "ARM_EMULATOR_DELETE_SECONDS", default_value = "5", value_parser = seconds, value_name = "SECONDS")]
     delete_seconds: Duration,
+    /// How long it takes to provision a managed network, in seconds
+    #[arg(
+        long,
+        env = "ARM_EMULATOR_PROVISION_SECONDS",
+        default_value = "5",
+        value_parser = seconds,
+        value_name = "SECONDS"
+    )]
+    provision_seconds: Duration,
     /// How long access tokens are valid, in seconds
     #[arg(long, env = "ARM_EMULATOR_TOKEN_SECONDS", default_value = "3600", value_parser = seconds, value_name = "SECONDS")]
     token_seconds: Duration,
@@ -94,9 +103,15 @@ pub(crate) struct Serve {
     /// Which writes exclude each other
     #[arg(long, env = "ARM_EMULATOR_CONFLICT_SCOPE", default_value = "hub")]
     conflict_scope: Scope,
+    /// A folder of ARM's official schemas, by which the body of every PUT is checked
+    #[arg(long, env = "ARM_SCHEMAS", value_name = "FOLDER")]
+    schemas: Option<PathBuf>,
     /// Entries per page of a list
     #[arg(long, env = "ARM_EMULATOR_PAGE_SIZE", default_value = "100", value_name = "NUMBER")]
     page_size: usize,
+    /// How many times faster than the real clock the emulator's runs
+    #[arg(long, env = "ARM_EMULATOR_TIME_FACTOR", default_value = "1", value_name = "NUMBER")]
+    time_factor: u32,
     /// Do not throttle requests as Azure does
     #[arg(long, env = "ARM_EMULATOR_NO_THROTTLING")]
     no_throttling: bool,
@@ -148,6 +163,7 @@ impl Serve {
             subscriptions: self.subscriptions.clone(),
             resource_groups: (!self.resource_groups.is_empty()).then(|| self.resource_groups.clone()),
             token_lifetime: self.token_seconds,
+            schemas: self.schemas.clone(),
             issuers,
             identities: self.federated.iter().cloned().chain(secrets).collect(),
             settings: Settings {
@@ -155,6 +171,7 @@ impl Serve {
                     workspace_create: self.create_seconds,
                     workspace_update: self.update_seconds,
                     workspace_delete: self.delete_seconds,
+                    network_provision: self.provision_seconds,
                 },
                 container_naming: match self.container_naming {
                     Naming::Documented => ContainerNaming::Documented,
@@ -162,6 +179,7 @@ impl Serve {
                     Naming::Classic => ContainerNaming::Classic,
                 },
                 page_size: self.page_size,
+                time_factor: self.time_factor,
                 conflict_scope: match self.conflict_scope {
                     Scope::Hub => ConflictScope::Hub,
                     Scope::Workspace => ConflictScope::Workspace,

@@ -9,7 +9,7 @@ use crate::errors::ArmError;
 
 pub(crate) const PROVIDER: &str = "Microsoft.MachineLearningServices";
 
-/// A workspace, or a connection or datastore of one.
+/// A workspace, or a connection, datastore or outbound rule of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ResourceId {
     pub(crate) subscription: String,
@@ -22,17 +22,21 @@ pub(crate) struct ResourceId {
 pub(crate) enum Child {
     Connection,
     Datastore,
+    OutboundRule,
 }
 
 impl Child {
     fn parse(segment: &str) -> Option<Self> {
-        [Self::Connection, Self::Datastore].into_iter().find(|child| child.collection().eq_ignore_ascii_case(segment))
+        [Self::Connection, Self::Datastore, Self::OutboundRule]
+            .into_iter()
+            .find(|child| child.collection().eq_ignore_ascii_case(segment))
     }
 
     pub(crate) const fn collection(self) -> &'static str {
         match self {
             Self::Connection => "connections",
             Self::Datastore => "datastores",
+            Self::OutboundRule => "outboundRules",
         }
     }
 }
@@ -97,6 +101,8 @@ pub(crate) enum Route {
     Children(ResourceId, Child),
     /// The secrets of a connection.
     Secrets(ResourceId),
+    /// The provisioning of the managed network of a workspace.
+    Provision(ResourceId),
     /// The state of a long-running operation.
     Operation { subscription: String, location: String, operation: String },
 }
@@ -132,14 +138,16 @@ pub(crate) fn route(path: &str) -> Result<Route, ArmError> {
 
 /// The literal segments of the path in lower case, names as they are.
 fn spelled<'a>(segments: &[&'a str]) -> Vec<&'a str> {
-    const LITERALS: [&str; 9] = [
+    const LITERALS: [&str; 11] = [
         "subscriptions",
         "resourcegroups",
         "providers",
         "workspaces",
         "connections",
         "datastores",
+        "outboundrules",
         "listsecrets",
+        "provisionmanagednetwork",
         "locations",
         "workspaceoperationsstatus",
     ];
@@ -170,6 +178,7 @@ fn service_route(subscription: &str, group: Option<String>, rest: &[&str]) -> Op
             let id = ResourceId { subscription, group, workspace: (*workspace).to_owned(), child: None };
             match below {
                 [] => Some(Route::Resource(id)),
+                ["provisionmanagednetwork"] => Some(Route::Provision(id)),
                 [collection] => Child::parse(collection).map(|child| Route::Children(id, child)),
                 [collection, name] => Child::parse(collection).map(|child| Route::Resource(id.child(child, name))),
                 ["connections", name, "listsecrets"] => Some(Route::Secrets(id.child(Child::Connection, name))),

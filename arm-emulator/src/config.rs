@@ -1,9 +1,13 @@
 //! What an emulator is started with, and what of it may be changed while it runs.
 
+use std::env;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+use crate::permissions::Permissions;
 
 /// The tenant that the default configuration serves.
 pub const DEFAULT_TENANT: &str = "00000000-0000-4000-8000-00000000000a";
@@ -34,10 +38,14 @@ pub struct Config {
     pub issuers: Vec<Issuer>,
     /// Applications and managed identities that can sign in.
     pub identities: Vec<Identity>,
+    /// What identities may do, by client id; who is not named may do everything.
+    pub permissions: Vec<(String, Permissions)>,
     /// What may be changed while the emulator runs.
     pub settings: Settings,
     /// The sizes of the throttling buckets.
     pub limits: Limits,
+    /// A folder of ARM's official schemas, by which the body of every PUT is checked. Default: what `ARM_SCHEMAS` names.
+    pub schemas: Option<PathBuf>,
     /// How many requests the journal keeps; the oldest are dropped first. Default 10 000.
     pub journal_capacity: usize,
 }
@@ -57,8 +65,10 @@ impl Default for Config {
             token_lifetime: Duration::from_hours(1),
             issuers: Vec::new(),
             identities: Vec::new(),
+            permissions: Vec::new(),
             settings: Settings::default(),
             limits: Limits::default(),
+            schemas: env::var_os("ARM_SCHEMAS").filter(|folder| !folder.is_empty()).map(PathBuf::from),
             journal_capacity: 10_000,
         }
     }
@@ -77,6 +87,9 @@ pub struct Settings {
     pub page_size: usize,
     /// Which writes exclude each other.
     pub conflict_scope: ConflictScope,
+    /// How many times faster than the real clock that of the emulator runs: operations, tokens and throttling buckets
+    /// follow it, and what callers are told to wait is in their own seconds. Default 1; 0 counts as 1.
+    pub time_factor: u32,
 }
 
 impl Default for Settings {
@@ -87,6 +100,7 @@ impl Default for Settings {
             datastores_appear: true,
             page_size: 100,
             conflict_scope: ConflictScope::default(),
+            time_factor: 1,
         }
     }
 }
@@ -99,10 +113,12 @@ impl Default for Settings {
 pub struct Timings {
     /// A PUT of a workspace that does not exist. Default 5 s.
     pub workspace_create: Duration,
-    /// A PUT or PATCH of a workspace that exists. Default 3 s.
+    /// A PUT or PATCH of a workspace that exists, and a PUT or DELETE of an outbound rule. Default 3 s.
     pub workspace_update: Duration,
     /// A DELETE of a workspace. Default 5 s.
     pub workspace_delete: Duration,
+    /// The provisioning of a managed network. Default 5 s.
+    pub network_provision: Duration,
 }
 
 impl Timings {
@@ -115,7 +131,12 @@ impl Timings {
     /// Every operation takes the same time.
     #[must_use]
     pub const fn all(duration: Duration) -> Self {
-        Self { workspace_create: duration, workspace_update: duration, workspace_delete: duration }
+        Self {
+            workspace_create: duration,
+            workspace_update: duration,
+            workspace_delete: duration,
+            network_provision: duration,
+        }
     }
 }
 
@@ -125,6 +146,7 @@ impl Default for Timings {
             workspace_create: Duration::from_secs(5),
             workspace_update: Duration::from_secs(3),
             workspace_delete: Duration::from_secs(5),
+            network_provision: Duration::from_secs(5),
         }
     }
 }

@@ -6,20 +6,22 @@ use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use axum::{Json, Router};
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::config::{Credential, Identity, Issuer};
 use crate::emulator::Shared;
+use crate::faults::FaultRule;
+use crate::identities;
 use crate::journal::JournalEntry;
 use crate::out_of_band::ChangeError;
 use crate::server::plain;
 use crate::settings::{Change, View};
 use crate::world::PlannedFailure;
 
-type Body<T> = Result<Json<T>, JsonRejection>;
+pub(crate) type Body<T> = Result<Json<T>, JsonRejection>;
 
 pub(crate) fn router() -> Router<Arc<Shared>> {
     Router::new()
@@ -30,7 +32,13 @@ pub(crate) fn router() -> Router<Arc<Shared>> {
         .route("/secrets/{*id}", get(secrets))
         .route("/settings", get(settings).patch(change_settings))
         .route("/operations/fail-next", post(fail_next))
-        .route("/identities", post(add_identity))
+        .route("/schema-violations", get(schema_violations).delete(clear_schema_violations))
+        .route("/faults", get(faults).post(add_fault).delete(clear_faults))
+        .route("/faults/{id}", delete(remove_fault))
+        .route("/identities", post(identities::add))
+        .route("/permissions/{client}", get(identities::permissions).put(identities::set_permissions))
+        .route("/permissions/{client}/grant", post(identities::grant))
+        .route("/permissions/{client}/revoke", post(identities::revoke))
         .fallback(unknown)
 }
 
@@ -120,6 +128,7 @@ async fn change_settings(State(shared): State<Arc<Shared>>, body: Body<Change>) 
     let mut world = shared.world_now();
     match change.apply(world.settings) {
         Ok(settings) => {
+            shared.clock().set_factor(settings.time_factor, Timestamp::now());
             world.settings = settings;
             Json(View::from(settings)).into_response()
         }
@@ -137,53 +146,44 @@ async fn fail_next(State(shared): State<Arc<Shared>>, body: Body<PlannedFailure>
     }
 }
 
-/// An identity with one credential, an issuer, or both.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct NewIdentity {
-    client_id: Option<String>,
-    federated: Option<Federated>,
-    secret: Option<String>,
-    issuer: Option<Issuer>,
+async fn schema_violations(State(shared): State<Arc<Shared>>) -> Response {
+    Json(shared.violations().clone()).into_response()
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Federated {
-    issuer: String,
-    subject: String,
+async fn clear_schema_violations(State(shared): State<Arc<Shared>>) -> StatusCode {
+    shared.violations().clear();
+    StatusCode::NO_CONTENT
 }
 
-async fn add_identity(State(shared): State<Arc<Shared>>, body: Body<NewIdentity>) -> Response {
-    let NewIdentity { client_id, federated, secret, issuer } = match body {
-        Ok(Json(identity)) => identity,
-        Err(rejection) => return unreadable(&rejection),
-    };
-    let federated = federated.map(|Federated { issuer, subject }| Credential::Federated { issuer, subject });
-    let credentials: Vec<Credential> = federated.into_iter().chain(secret.map(Credential::Secret)).collect();
-    let mut directory = shared.directory();
-    match client_id {
-        Some(client_id) if !credentials.is_empty() => {
-            for credential in credentials {
-                directory.register(Identity { client_id: client_id.clone(), credential });
-            }
+async fn faults(State(shared): State<Arc<Shared>>) -> Response {
+    Json(shared.world().faults.states()).into_response()
+}
+
+async fn add_fault(State(shared): State<Arc<Shared>>, body: Body<FaultRule>) -> Response {
+    match body {
+        // What is wrong with a rule is worth telling; it holds no secret of anyone's.
+        Err(rejection) => plain(StatusCode::BAD_REQUEST, &rejection.body_text()),
+        Ok(Json(rule)) if rule.probability.is_some_and(|chance| !(0.0..=1.0).contains(&chance)) => {
+            plain(StatusCode::BAD_REQUEST, "'probability' is not between 0 and 1")
         }
-        None if credentials.is_empty() && issuer.is_some() => {}
-        _ => {
-            return plain(
-                StatusCode::BAD_REQUEST,
-                "give clientId with federated{issuer,subject} or secret, or an issuer{url,jwks}, or both",
-            );
-        }
+        Ok(Json(rule)) => Json(json!({"id": shared.world().faults.add(rule)})).into_response(),
     }
-    if let Some(issuer) = issuer {
-        directory.trust(issuer);
+}
+
+async fn clear_faults(State(shared): State<Arc<Shared>>) -> StatusCode {
+    shared.world().faults.clear();
+    StatusCode::NO_CONTENT
+}
+
+async fn remove_fault(State(shared): State<Arc<Shared>>, Path(id): Path<u64>) -> Response {
+    if shared.world().faults.remove(id) {
+        return StatusCode::NO_CONTENT.into_response();
     }
-    StatusCode::NO_CONTENT.into_response()
+    plain(StatusCode::NOT_FOUND, &format!("there is no rule {id}"))
 }
 
 /// The category of the refusal only: its text can quote the body.
-fn unreadable(rejection: &JsonRejection) -> Response {
+pub(crate) fn unreadable(rejection: &JsonRejection) -> Response {
     let message = match rejection {
         JsonRejection::JsonDataError(_) => "the body is JSON, but not of the expected form",
         JsonRejection::JsonSyntaxError(_) => "the body is not JSON",

@@ -7,6 +7,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::Deserialize;
 
 use crate::config::{Credential, Identity, Issuer};
+use crate::permissions::Register;
 
 /// The audience that a client assertion must be for (ARM reference, section 11).
 const ASSERTION_AUDIENCE: &str = "api://AzureADTokenExchange";
@@ -38,6 +39,7 @@ impl Refusal {
 pub(crate) struct Directory {
     issuers: Vec<Issuer>,
     identities: Vec<Identity>,
+    pub(crate) permissions: Register,
 }
 
 #[derive(Debug, Deserialize)]
@@ -77,7 +79,7 @@ impl Audience {
 
 impl Directory {
     pub(crate) fn new(issuers: Vec<Issuer>, identities: Vec<Identity>) -> Self {
-        Self { issuers, identities }
+        Self { issuers, identities, permissions: Register::default() }
     }
 
     /// Adds an issuer, or gives a known one other keys.

@@ -1,23 +1,26 @@
-//! A running emulator, and the control of it as methods.
+//! A running emulator, and what its requests share.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum_server::Handle;
-use axum_server::tls_rustls::RustlsConfig;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use jiff::Timestamp;
 use serde_json::Value;
 use thiserror::Error;
 use tokio::task::JoinHandle;
 
-use crate::config::{Config, ContainerNaming, Identity, Issuer, Settings, Timings};
+use crate::clock::Clock;
+use crate::config::Config;
 use crate::directory::Directory;
-use crate::journal::{Journal, JournalEntry};
+use crate::faults::wire::Cuttable;
+use crate::journal::Journal;
 use crate::out_of_band::{self, ChangeError};
+use crate::schemas::{SchemaViolation, Schemas};
 use crate::sign_in::Tokens;
 use crate::throttle::Throttle;
-use crate::world::{PlannedFailure, World};
+use crate::world::World;
 use crate::{server, tls};
 
 /// How long requests under way may take to end when the emulator stops.
@@ -32,6 +35,9 @@ pub enum StartError {
     /// The certificates could not be used.
     #[error("TLS could not be set up: {0}")]
     Tls(#[from] rustls::Error),
+    /// The folder of schemas could not be read.
+    #[error("the schemas could not be read: {0}")]
+    Schemas(String),
     /// The address could not be listened on.
     #[error("{address} could not be listened on: {source}")]
     Listen {
@@ -48,13 +54,25 @@ pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) endpoint: String,
     pub(crate) tokens: Tokens,
+    clock: Mutex<Clock>,
     directory: Mutex<Directory>,
     world: Mutex<World>,
     throttle: Mutex<Throttle>,
     journal: Mutex<Journal>,
+    pub(crate) schemas: Option<Schemas>,
+    violations: Mutex<Vec<SchemaViolation>>,
 }
 
 impl Shared {
+    pub(crate) fn clock(&self) -> MutexGuard<'_, Clock> {
+        lock(&self.clock)
+    }
+
+    /// The time by the emulator's clock.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock().at(Timestamp::now())
+    }
+
     pub(crate) fn directory(&self) -> MutexGuard<'_, Directory> {
         lock(&self.directory)
     }
@@ -66,7 +84,7 @@ impl Shared {
     /// The world as it is by the clock.
     pub(crate) fn world_now(&self) -> MutexGuard<'_, World> {
         let mut world = self.world();
-        world.advance(Timestamp::now());
+        world.advance(self.now());
         world
     }
 
@@ -78,9 +96,13 @@ impl Shared {
         lock(&self.journal)
     }
 
+    pub(crate) fn violations(&self) -> MutexGuard<'_, Vec<SchemaViolation>> {
+        lock(&self.violations)
+    }
+
     pub(crate) fn put_resource(&self, id: &str, body: &Value) -> Result<Value, ChangeError> {
         let id = out_of_band::parse(id)?;
-        out_of_band::put(&mut self.world_now(), &id, body, &self.config.tenant_id, Timestamp::now())
+        out_of_band::put(&mut self.world_now(), &id, body, &self.config.tenant_id, self.now())
     }
 
     pub(crate) fn patch_resource(&self, id: &str, change: &Value) -> Result<Value, ChangeError> {
@@ -129,7 +151,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// A running emulator. Dropping it stops it at once; [`Emulator::stop`] lets requests under way end.
 #[derive(Debug)]
 pub struct Emulator {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     address: SocketAddr,
     ca_pem: String,
     handle: Handle<SocketAddr>,
@@ -140,8 +162,9 @@ impl Emulator {
     /// Starts an emulator in the current tokio runtime. It listens when this returns.
     ///
     /// # Errors
-    /// When the address cannot be listened on, or no certificates can be made.
+    /// When the address cannot be listened on, no certificates can be made, or the schemas cannot be read.
     pub async fn start(config: Config) -> Result<Self, StartError> {
+        let schemas = config.schemas.as_deref().map(Schemas::read).transpose().map_err(StartError::Schemas)?;
         let refused = |source| StartError::Listen { address: config.listen, source };
         let listener = tokio::net::TcpListener::bind(config.listen).await.map_err(refused)?;
         let listener = listener.into_std().map_err(refused)?;
@@ -152,22 +175,33 @@ impl Emulator {
         let shared = Arc::new(Shared {
             endpoint,
             tokens,
+            clock: Mutex::new(Clock::new(config.settings.time_factor, Timestamp::now())),
             directory: Mutex::new(Directory::new(config.issuers.clone(), config.identities.clone())),
             world: Mutex::new(World::new(config.settings)),
             throttle: Mutex::new(Throttle::default()),
             journal: Mutex::new(Journal::new(config.journal_capacity)),
+            schemas,
+            violations: Mutex::new(Vec::new()),
             config,
         });
+        for (client, permissions) in &shared.config.permissions {
+            shared.directory().permissions.set(client, permissions.clone());
+        }
         let handle = Handle::new();
         let service = server::router(Arc::clone(&shared)).into_make_service();
-        let server = axum_server::from_tcp_rustls(listener, RustlsConfig::from_config(tls.server))
+        let acceptor = RustlsAcceptor::new(RustlsConfig::from_config(tls.server)).acceptor(Cuttable);
+        let server = axum_server::from_tcp(listener)
             .map_err(|source| StartError::Listen { address, source })?
+            .acceptor(acceptor)
             .handle(handle.clone());
         let server = tokio::spawn(async move {
             if let Err(error) = server.serve(service).await {
                 tracing::error!(%error, "the server ended");
             }
         });
+        if shared.schemas.is_none() {
+            tracing::info!("bodies are not checked by the official schemas: ARM_SCHEMAS names no folder");
+        }
         tracing::info!(endpoint = shared.endpoint, "listening");
         Ok(Self { shared, address, ca_pem: tls.ca_pem, handle, server: Some(server) })
     }
@@ -203,109 +237,6 @@ impl Emulator {
     #[must_use]
     pub fn tenant_id(&self) -> &str {
         &self.shared.config.tenant_id
-    }
-
-    /// Trusts an issuer from now on, or gives a known one other keys.
-    pub fn trust_issuer(&self, issuer: Issuer) {
-        self.shared.directory().trust(issuer);
-    }
-
-    /// Lets an identity sign in from now on.
-    pub fn register_identity(&self, identity: Identity) {
-        self.shared.directory().register(identity);
-    }
-
-    /// The requests so far, in order, without secrets.
-    #[must_use]
-    pub fn journal(&self) -> Vec<JournalEntry> {
-        self.shared.journal().entries().cloned().collect()
-    }
-
-    /// The requests of one method (empty for any) whose path contains a text, both without case.
-    #[must_use]
-    pub fn journal_matching(&self, method: &str, path: &str) -> Vec<JournalEntry> {
-        let journal = self.shared.journal();
-        journal.entries().filter(|entry| entry.matches(method, path)).cloned().collect()
-    }
-
-    /// Empties the journal.
-    pub fn clear_journal(&self) {
-        self.shared.journal().clear();
-    }
-
-    /// Everything that exists, as ARM shows it (connections without credentials).
-    #[must_use]
-    pub fn resources(&self) -> Vec<Value> {
-        self.shared.resources()
-    }
-
-    /// A workspace, connection or datastore by its ARM id, as ARM shows it.
-    #[must_use]
-    pub fn resource(&self, id: &str) -> Option<Value> {
-        self.shared.resource(id)
-    }
-
-    /// Puts a resource there at once, past every check but that of a connection's credentials. A new workspace gets its
-    /// datastores.
-    ///
-    /// # Errors
-    /// When the id is none, the workspace of a child is missing, or a connection could not exist.
-    pub fn put_resource(&self, id: &str, body: &Value) -> Result<Value, ChangeError> {
-        self.shared.put_resource(id, body)
-    }
-
-    /// Changes a resource at once by a JSON merge patch (RFC 7396) and gives what it reads as then.
-    /// `properties.credentials` changes the secrets of a connection.
-    ///
-    /// # Errors
-    /// When there is no such resource.
-    pub fn patch_resource(&self, id: &str, change: &Value) -> Result<Value, ChangeError> {
-        self.shared.patch_resource(id, change)
-    }
-
-    /// Removes a resource at once, with what is below it and what runs on it.
-    ///
-    /// # Errors
-    /// When there is no such resource.
-    pub fn remove_resource(&self, id: &str) -> Result<(), ChangeError> {
-        self.shared.remove_resource(id)
-    }
-
-    /// The credentials of a connection as they arrived; `None` where there is no such connection or it has none.
-    #[must_use]
-    pub fn connection_credentials(&self, id: &str) -> Option<Value> {
-        self.shared.connection_credentials(id)
-    }
-
-    /// What may be changed, as it is now.
-    #[must_use]
-    pub fn settings(&self) -> Settings {
-        self.shared.world().settings
-    }
-
-    /// Changes settings for everything that begins from now on.
-    pub fn set_settings(&self, settings: Settings) {
-        self.shared.world_now().settings = settings;
-    }
-
-    /// Changes how long operations take that begin from now on.
-    pub fn set_timings(&self, timings: Timings) {
-        self.shared.world_now().settings.timings = timings;
-    }
-
-    /// Changes how the containers of workspaces are called that are created from now on.
-    pub fn set_container_naming(&self, naming: ContainerNaming) {
-        self.shared.world_now().settings.container_naming = naming;
-    }
-
-    /// Changes whether the datastores API names the datastores.
-    pub fn set_datastores_appear(&self, appear: bool) {
-        self.shared.world_now().settings.datastores_appear = appear;
-    }
-
-    /// Lets the next matching call fail: its operation, or with [`PlannedFailure::status`] the request itself.
-    pub fn fail_next(&self, failure: PlannedFailure) {
-        self.shared.world().plan_failure(failure);
     }
 }
 

@@ -108,7 +108,7 @@ impl ArmError {
             ),
         };
         headers.push((cause.0, cause.1.to_owned()));
-        Answer { status, headers, body: Some(body), failure: Some(code) }
+        Answer { status, headers, body: Some(body), failure: Some(code), fault: None }
     }
 }
 
@@ -141,6 +141,10 @@ pub(crate) fn connection_not_found(name: &str) -> ArmError {
 
 pub(crate) fn datastore_not_found(name: &str) -> ArmError {
     ArmError::user_error(StatusCode::NOT_FOUND, "NotFoundError", format!("Could not find datastore: {name}"))
+}
+
+pub(crate) fn rule_not_found(name: &str) -> ArmError {
+    ArmError::user_error(StatusCode::NOT_FOUND, "NotFoundError", format!("Outbound rule {name} was not found."))
 }
 
 /// The reference has the sentence and the status, not the code: `Conflict` is one of the two codes it names as passing.

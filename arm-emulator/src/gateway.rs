@@ -4,18 +4,14 @@ use std::collections::HashMap;
 
 use axum::http::{HeaderMap, Method, StatusCode};
 use jiff::Timestamp;
-use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::answer::Answer;
-use crate::arm_path::{self, Child, PROVIDER, ResourceId, Route};
-use crate::connections;
-use crate::datastores;
+use crate::arm_path::{self, PROVIDER, Route};
+use crate::dispatch::Request;
 use crate::emulator::Shared;
-use crate::errors::{self, ArmError};
-use crate::operations::Polled;
+use crate::errors::ArmError;
 use crate::throttle::{Kind, Remaining};
-use crate::workspaces::{self, Write, Writer};
 use crate::world::World;
 
 /// The versions of the provider that are served (ARM reference, section 1).
@@ -54,7 +50,7 @@ impl Call {
 pub(crate) struct Handled {
     pub(crate) answer: Answer,
     pub(crate) caller: Option<String>,
-    pub(crate) correlation: String,
+    pub(crate) correlation: Option<String>,
 }
 
 /// Answers a request to ARM.
@@ -72,7 +68,7 @@ pub(crate) fn handle(shared: &Shared, call: &Call, now: Timestamp) -> Handled {
         .unwrap_or_else(|error| error.into_answer(region.as_deref().unwrap_or(REGION), now));
     let correlation =
         call.header("x-ms-correlation-request-id").map_or_else(|| Uuid::new_v4().to_string(), str::to_owned);
-    Handled { answer: finished(answer, call, &correlation, remaining, now), caller, correlation }
+    Handled { answer: finished(answer, call, &correlation, remaining, now), caller, correlation: Some(correlation) }
 }
 
 fn admitted(
@@ -95,13 +91,14 @@ fn admitted(
         ));
     }
     let budget = (subscription, caller, Kind::of(&call.method));
-    *remaining = Some(shared.throttle().take(&config.limits, budget, now)?);
+    *remaining = Some(shared.throttle().take(&config.limits, budget, now, *shared.clock())?);
     let query: HashMap<String, String> = form_urlencoded::parse(call.query.as_bytes())
         .map(|(name, value)| (name.to_lowercase(), value.into_owned()))
         .collect();
     let route = arm_path::route(&call.path)?;
     check_version(query.get("api-version").map(String::as_str))?;
     check_group(config.resource_groups.as_deref(), &route)?;
+    shared.directory().permissions.check(caller, call.method.as_str(), &call.path)?;
 
     let mut world = shared.world();
     world.advance(now);
@@ -144,7 +141,9 @@ fn check_version(version: Option<&str>) -> Result<(), ArmError> {
 fn check_group(known: Option<&[String]>, route: &Route) -> Result<(), ArmError> {
     let group = match route {
         Route::Workspaces { group, .. } => group.as_deref(),
-        Route::Resource(id) | Route::Children(id, _) | Route::Secrets(id) => Some(id.group.as_str()),
+        Route::Resource(id) | Route::Children(id, _) | Route::Secrets(id) | Route::Provision(id) => {
+            Some(id.group.as_str())
+        }
         Route::Operation { .. } => None,
     };
     match (known, group) {
@@ -158,140 +157,10 @@ fn check_group(known: Option<&[String]>, route: &Route) -> Result<(), ArmError> 
 }
 
 fn region_of(world: &World, route: &Route) -> Option<String> {
-    let (Route::Resource(id) | Route::Children(id, _) | Route::Secrets(id)) = route else {
+    let (Route::Resource(id) | Route::Children(id, _) | Route::Secrets(id) | Route::Provision(id)) = route else {
         return None;
     };
     world.get(&id.owner())?.document["location"].as_str().map(str::to_owned)
-}
-
-struct Request<'a> {
-    shared: &'a Shared,
-    call: &'a Call,
-    query: &'a HashMap<String, String>,
-    caller: &'a str,
-    now: Timestamp,
-}
-
-impl Request<'_> {
-    fn dispatch(&self, world: &mut World, route: Route) -> Result<Answer, ArmError> {
-        let method = &self.call.method;
-        match (method.as_str(), route) {
-            ("GET", Route::Workspaces { subscription, group }) => {
-                let kind = self.query.get("kind").map(String::as_str);
-                let found = workspaces::list(world, &subscription, group.as_deref(), kind);
-                Ok(self.page(world, found))
-            }
-            ("GET", Route::Operation { subscription, operation, .. }) => self.poll(world, &subscription, &operation),
-            ("GET", Route::Children(workspace, child)) => {
-                require(world, &workspace)?;
-                let datastores = datastores::shown(world, &workspace);
-                let found = match child {
-                    Child::Datastore => datastores,
-                    Child::Connection => connections::list(world, &workspace, &self.filter(), &datastores),
-                };
-                Ok(self.page(world, found))
-            }
-            ("POST", Route::Secrets(id)) => {
-                require(world, &id.owner())?;
-                connections::list_secrets(world, &id)
-            }
-            (_, Route::Resource(id)) => match id.child {
-                None => self.workspace(world, &id),
-                Some((Child::Connection, _)) => {
-                    require(world, &id.owner())?;
-                    self.connection(world, &id)
-                }
-                Some((Child::Datastore, _)) if method == Method::GET => {
-                    require(world, &id.owner())?;
-                    datastores::get(world, &id)
-                }
-                Some((Child::Datastore, _)) => Err(errors::method_not_allowed(method.as_str())),
-            },
-            _ => Err(errors::method_not_allowed(method.as_str())),
-        }
-    }
-
-    fn workspace(&self, world: &mut World, id: &ResourceId) -> Result<Answer, ArmError> {
-        let write = Write {
-            writer: self.writer(),
-            method: self.call.method.as_str(),
-            path: &self.call.path,
-            api_version: self.query.get("api-version").map_or("", String::as_str),
-            endpoint: &self.shared.endpoint,
-        };
-        match write.method {
-            "GET" => workspaces::get(world, id),
-            "PUT" => workspaces::put(world, id, &self.json()?, &write),
-            "PATCH" => workspaces::patch(world, id, &self.json()?, &write),
-            "DELETE" => workspaces::delete(world, id, &write),
-            other => Err(errors::method_not_allowed(other)),
-        }
-    }
-
-    fn connection(&self, world: &mut World, id: &ResourceId) -> Result<Answer, ArmError> {
-        match self.call.method.as_str() {
-            "GET" => connections::get(world, id),
-            "PUT" => connections::put(world, id, &self.json()?, &self.writer()),
-            "PATCH" => connections::patch(world, id, &self.json()?, &self.writer()),
-            "DELETE" => connections::delete(world, id),
-            other => Err(errors::method_not_allowed(other)),
-        }
-    }
-
-    fn poll(&self, world: &World, subscription: &str, operation: &str) -> Result<Answer, ArmError> {
-        match world.operations.poll(subscription, operation, &self.call.query)? {
-            Polled::Async(operation) => Ok(Answer::ok(operation.status_body())),
-            Polled::Location(operation) => {
-                let url = format!("{}{}?{}", self.shared.endpoint, self.call.path, self.call.query);
-                operation.location_answer(url, world.shown(&operation.target))
-            }
-        }
-    }
-
-    fn writer(&self) -> Writer<'_> {
-        Writer { caller: self.caller, tenant: &self.shared.config.tenant_id, now: self.now }
-    }
-
-    fn filter(&self) -> connections::Filter {
-        connections::Filter {
-            target: self.query.get("target").cloned(),
-            category: self.query.get("category").cloned(),
-            include_all: self.query.get("includeall").is_some_and(|value| value.eq_ignore_ascii_case("true")),
-        }
-    }
-
-    fn json(&self) -> Result<Value, ArmError> {
-        // The reason that the parser gives could quote the body, and with it a secret.
-        serde_json::from_slice(&self.call.body)
-            .ok()
-            .filter(Value::is_object)
-            .ok_or_else(|| errors::invalid_content("The body is not a JSON object"))
-    }
-
-    /// One page of a list, with the address of the next.
-    fn page(&self, world: &World, found: Vec<Value>) -> Answer {
-        let size = world.settings.page_size.max(1);
-        let skip: usize = self.query.get("$skip").and_then(|skip| skip.parse().ok()).unwrap_or(0);
-        let total = found.len();
-        let value: Vec<Value> = found.into_iter().skip(skip).take(size).collect();
-        let next = skip.saturating_add(size);
-        if next >= total {
-            return Answer::ok(json!({"value": value}));
-        }
-        let mut query = form_urlencoded::Serializer::new(String::new());
-        for (name, value) in form_urlencoded::parse(self.call.query.as_bytes()) {
-            if !name.eq_ignore_ascii_case("$skip") {
-                query.append_pair(&name, &value);
-            }
-        }
-        query.append_pair("$skip", &next.to_string());
-        let link = format!("{}{}?{}", self.shared.endpoint, self.call.path, query.finish());
-        Answer::ok(json!({"value": value, "nextLink": link}))
-    }
-}
-
-fn require(world: &World, workspace: &ResourceId) -> Result<(), ArmError> {
-    world.get(workspace).map(|_| ()).ok_or_else(|| errors::parent_not_found(&workspace.workspace))
 }
 
 /// The answer with the headers that every answer of ARM has.

@@ -22,7 +22,7 @@ pub struct JournalEntry {
     pub path: String,
     /// The query without the signature of operation URLs.
     pub query: String,
-    /// The HTTP status of the answer.
+    /// The HTTP status of the answer; 0 where a fault let none be made.
     pub status: u16,
     /// The client id of the caller, where it is known.
     pub client_id: Option<String>,
@@ -32,6 +32,9 @@ pub struct JournalEntry {
     pub correlation_id: Option<String>,
     /// The body of the request with `***` in place of every secret; form fields as an object.
     pub request_body: Option<Value>,
+    /// The number of the rule of the fault that the request met, and what the fault is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
     /// How long the answer took, in milliseconds.
     pub duration_ms: f64,
 }
@@ -214,6 +217,7 @@ mod tests {
             error_code: None,
             correlation_id: None,
             request_body: None,
+            fault: None,
             duration_ms: 0.0,
         };
         let mut journal = Journal::new(2);

@@ -21,17 +21,24 @@
 mod answer;
 mod arm_path;
 mod categories;
+mod clock;
 mod config;
 mod connections;
 mod control;
+mod controls;
 mod datastores;
 mod directory;
+mod dispatch;
 mod emulator;
 mod errors;
+mod faults;
 mod gateway;
+mod identities;
 mod journal;
 mod operations;
 mod out_of_band;
+mod permissions;
+mod schemas;
 mod server;
 mod settings;
 mod sign_in;
@@ -45,7 +52,10 @@ pub use config::{
     Limits, Settings, Timings,
 };
 pub use emulator::{Emulator, StartError};
+pub use faults::{Fault, FaultRule, FaultState, Moment, OperationFault};
 pub use journal::JournalEntry;
 pub use operations::Outcome;
 pub use out_of_band::ChangeError;
+pub use permissions::Permissions;
+pub use schemas::SchemaViolation;
 pub use world::PlannedFailure;

@@ -22,6 +22,13 @@ pub(crate) enum Effect {
     Update(Box<Value>),
     /// The workspace goes, with its connections and datastores.
     Delete,
+    /// An outbound rule becomes this, or goes.
+    Rule(Option<Box<Value>>),
+    /// The managed network is set up.
+    Provision {
+        /// For Spark too.
+        spark: bool,
+    },
 }
 
 /// How an operation ends.
@@ -71,7 +78,8 @@ pub(crate) struct Beginning<'a> {
     pub(crate) family: String,
     pub(crate) effect: Effect,
     pub(crate) bad_end: Option<BadEnd>,
-    pub(crate) lasts: Duration,
+    /// How long it runs; without a time, for ever.
+    pub(crate) lasts: Option<Duration>,
     /// The region of the workspace, which stands in the URL.
     pub(crate) location: &'a str,
     pub(crate) api_version: &'a str,
@@ -103,7 +111,7 @@ impl Operations {
             .with_header("location", format!("{url}?{location_query}"));
         let operation = Operation {
             subscription: target.subscription.clone(),
-            ends: now.saturating_add(SignedDuration::try_from(lasts).unwrap_or(SignedDuration::MAX)).unwrap_or(now),
+            ends: lasts.map_or(Timestamp::MAX, |lasts| end(now, lasts)),
             target,
             family,
             effect,
@@ -142,7 +150,9 @@ impl Operations {
 
     /// Forgets what still runs on a workspace that was removed by hand.
     pub(crate) fn abandon(&mut self, key: &str) {
-        self.by_id.retain(|_, operation| operation.settled || operation.target.key() != key);
+        self.by_id.retain(|_, operation| {
+            operation.settled || (operation.target.key() != key && operation.target.owner().key() != key)
+        });
     }
 
     /// The answer to a poll. The URL must come back as it was given, to the letter.
@@ -194,11 +204,20 @@ impl Operation {
             (_, false) => Ok(Answer::empty(StatusCode::ACCEPTED).with_header("location", url)),
             (Some(end), true) => Err(ArmError::service(StatusCode::BAD_REQUEST, &end.code, &end.message)),
             (None, true) => Ok(match (&self.effect, resource) {
-                (Effect::Create | Effect::Update(_), Some(resource)) => Answer::ok(resource),
+                (Effect::Create | Effect::Update(_) | Effect::Rule(Some(_)), Some(resource)) => Answer::ok(resource),
+                // `ManagedNetworkProvisionStatus`, which the official client expects of this operation.
+                (Effect::Provision { .. }, Some(resource)) => {
+                    Answer::ok(resource["properties"]["managedNetwork"]["status"].clone())
+                }
                 _ => Answer::empty(StatusCode::OK),
             }),
         }
     }
+}
+
+/// When something ends that begins now.
+fn end(now: Timestamp, lasts: Duration) -> Timestamp {
+    now.saturating_add(SignedDuration::try_from(lasts).unwrap_or(SignedDuration::MAX)).unwrap_or(now)
 }
 
 /// The recorded signatures are 3 to 4 KB long: a time in ticks, a certificate, a signature and a hash.

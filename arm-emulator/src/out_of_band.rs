@@ -7,7 +7,7 @@ use thiserror::Error;
 use crate::arm_path::{Child, ResourceId};
 use crate::connections;
 use crate::datastores;
-use crate::workspaces::{self, Writer};
+use crate::workspaces::{self, Writer, rules};
 use crate::world::{World, merge};
 
 const HAND: &str = "out-of-band";
@@ -62,6 +62,7 @@ pub(crate) fn put(
                 .map_err(ChangeError::Refused)?;
             world.store(id.clone(), built.document, built.credentials);
         }
+        Some((Child::OutboundRule, _)) => put_rule(world, id, body)?,
         Some((Child::Datastore, _)) => {
             world.store(id.clone(), datastores::envelope(id, &body["properties"], now), None);
         }
@@ -69,8 +70,24 @@ pub(crate) fn put(
     world.shown(id).ok_or_else(|| ChangeError::NotFound(id.to_string()))
 }
 
+fn put_rule(world: &mut World, id: &ResourceId, body: &Value) -> Result<(), ChangeError> {
+    let Some(rules) = rules::rules_mut(world, id) else {
+        return Err(ChangeError::Refused(format!("{} has no managed network", id.owner())));
+    };
+    let name = rules::spelling(rules, id.name()).unwrap_or_else(|| id.name().to_owned());
+    rules.insert(name, body["properties"].clone());
+    Ok(())
+}
+
 /// Changes a resource at once by a JSON merge patch. `properties.credentials` of a connection changes its secrets.
 pub(crate) fn patch(world: &mut World, id: &ResourceId, change: &Value) -> Result<Value, ChangeError> {
+    if let Some((Child::OutboundRule, _)) = id.child {
+        let rules = rules::rules_mut(world, id);
+        if let Some(rule) = rules.and_then(|rules| rules.get_mut(&rules::spelling(rules, id.name())?)) {
+            merge(rule, &change["properties"]);
+        }
+        return world.shown(id).ok_or_else(|| ChangeError::NotFound(id.to_string()));
+    }
     let Some(stored) = world.get_mut(id) else {
         return Err(ChangeError::NotFound(id.to_string()));
     };
@@ -97,5 +114,11 @@ pub(crate) fn patch(world: &mut World, id: &ResourceId, change: &Value) -> Resul
 /// Removes a resource at once, with what is below it and what runs on it.
 pub(crate) fn remove(world: &mut World, id: &ResourceId) -> Result<(), ChangeError> {
     world.operations.abandon(&id.key());
-    if world.remove(id) { Ok(()) } else { Err(ChangeError::NotFound(id.to_string())) }
+    let gone = match id.child {
+        Some((Child::OutboundRule, _)) => rules::rules_mut(world, id)
+            .and_then(|rules| rules::spelling(rules, id.name()).and_then(|name| rules.remove(&name)))
+            .is_some(),
+        _ => world.remove(id),
+    };
+    if gone { Ok(()) } else { Err(ChangeError::NotFound(id.to_string())) }
 }

@@ -5,17 +5,20 @@ use std::time::Instant;
 
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
-use axum::extract::{Path, Request, State};
+use axum::extract::{Extension, Path, Request, State};
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use axum::routing::{get, post};
 use jiff::Timestamp;
 use serde_json::json;
+use uuid::Uuid;
 
 use crate::answer::Answer;
 use crate::control;
 use crate::emulator::Shared;
 use crate::errors;
+use crate::faults::wire::{self, Cut};
+use crate::faults::{Fault, Moment};
 use crate::gateway::{self, Call, Handled};
 use crate::journal::{self, JournalEntry};
 
@@ -32,18 +35,20 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .with_state(shared)
 }
 
-async fn token(State(shared): State<Arc<Shared>>, Path(tenant): Path<String>, uri: Uri, body: Bytes) -> Response {
-    let started = Instant::now();
-    let now = Timestamp::now();
-    let given = shared.tokens.answer(&shared.directory(), &tenant, &body, now);
-    record(&shared, &given.answer, started, |entry| {
-        entry.time = now;
-        "POST".clone_into(&mut entry.method);
-        uri.path().clone_into(&mut entry.path);
-        entry.client_id = given.client_id;
-        entry.request_body = Some(journal::form_body(&body));
-    });
-    given.answer.into_response()
+async fn token(
+    State(shared): State<Arc<Shared>>,
+    Extension(cut): Extension<Cut>,
+    Path(tenant): Path<String>,
+    uri: Uri,
+    body: Bytes,
+) -> Response {
+    let mut entry = entry("POST", uri.path());
+    entry.request_body = Some(journal::form_body(&body));
+    answered(&shared, &cut, entry, || {
+        let given = shared.tokens.answer(&shared.directory(), &tenant, &body, *shared.clock());
+        Handled { answer: given.answer, caller: given.client_id, correlation: None }
+    })
+    .await
 }
 
 async fn openid_configuration(State(shared): State<Arc<Shared>>, Path(tenant): Path<String>) -> Response {
@@ -72,13 +77,11 @@ async fn instance_discovery(State(shared): State<Arc<Shared>>) -> Response {
     .into_response()
 }
 
-async fn arm(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response {
-    let started = Instant::now();
+async fn arm(State(shared): State<Arc<Shared>>, Extension(cut): Extension<Cut>, request: Request<Body>) -> Response {
     let (parts, body) = request.into_parts();
-    let now = Timestamp::now();
     let Ok(body) = to_bytes(body, LARGEST_BODY).await else {
         let error = errors::invalid_content("The body could not be read or is too large");
-        return error.into_answer("eastus2", now).into_response();
+        return error.into_answer("eastus2", Timestamp::now()).into_response();
     };
     let call = Call {
         method: parts.method,
@@ -87,40 +90,102 @@ async fn arm(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Respo
         headers: parts.headers,
         body: body.into(),
     };
-    let Handled { answer, caller, correlation } = gateway::handle(&shared, &call, now);
-    record(&shared, &answer, started, |entry| {
-        entry.time = now;
-        call.method.as_str().clone_into(&mut entry.method);
-        call.path.clone_into(&mut entry.path);
-        entry.query = journal::query(&call.query);
-        entry.client_id = caller;
-        entry.correlation_id = Some(correlation);
-        entry.request_body = journal::json_body(&call.body);
-    });
-    answer.into_response()
+    let mut entry = entry(call.method.as_str(), &call.path);
+    entry.query = journal::query(&call.query);
+    entry.request_body = journal::json_body(&call.body);
+    answered(&shared, &cut, entry, || gateway::handle(&shared, &call, shared.now())).await
 }
 
-fn record(shared: &Shared, answer: &Answer, started: Instant, fill: impl FnOnce(&mut JournalEntry)) {
-    let mut entry = JournalEntry {
+/// The entry of a request that has arrived.
+fn entry(method: &str, path: &str) -> JournalEntry {
+    JournalEntry {
         seq: 0,
-        time: Timestamp::UNIX_EPOCH,
-        method: String::new(),
-        path: String::new(),
+        time: Timestamp::now(),
+        method: method.to_owned(),
+        path: path.to_owned(),
         query: String::new(),
-        status: answer.status.as_u16(),
+        status: 0,
         client_id: None,
-        error_code: answer.failure.clone(),
+        error_code: None,
         correlation_id: None,
         request_body: None,
-        duration_ms: started.elapsed().as_secs_f64() * 1000.0,
+        fault: None,
+        duration_ms: 0.0,
+    }
+}
+
+/// Answers a request, with the fault that it meets, and writes it into the journal.
+async fn answered(
+    shared: &Shared,
+    cut: &Cut,
+    mut entry: JournalEntry,
+    handle: impl FnOnce() -> Handled + Send,
+) -> Response {
+    let started = Instant::now();
+    let met = shared.world().faults.on_request(&entry.method, &entry.path);
+    let fault = met.map(|met| {
+        entry.fault = Some(met.note);
+        met.fault
+    });
+    let instead = match &fault {
+        Some(Fault::DropConnection(Moment::Before)) => {
+            cut.cut();
+            Some(Response::new(Body::empty()))
+        }
+        Some(Fault::Answer { status, headers, body }) => {
+            entry.status = *status;
+            entry.error_code = body["error"]["code"].as_str().or(body["error"].as_str()).map(str::to_owned);
+            let correlation = Uuid::new_v4().to_string();
+            let headers = headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+            let all = [("x-ms-correlation-request-id", correlation.as_str())].into_iter().chain(headers);
+            let response = wire::answer(*status, all, body, "application/json; charset=utf-8");
+            entry.correlation_id = Some(correlation);
+            Some(response)
+        }
+        Some(Fault::Html { status, page }) => {
+            entry.status = *status;
+            Some(wire::answer(*status, [], &json!(page), "text/html; charset=utf-8"))
+        }
+        Some(Fault::Delay(time)) => {
+            tokio::time::sleep(*time).await;
+            None
+        }
+        _ => None,
     };
-    fill(&mut entry);
-    let JournalEntry { method, path, status, client_id, error_code, .. } = &entry;
-    tracing::info!(method, path, status, client_id, error_code, "request");
+    let response = if let Some(response) = instead {
+        response
+    } else {
+        let Handled { answer, caller, correlation } = handle();
+        entry.status = answer.status.as_u16();
+        entry.error_code.clone_from(&answer.failure);
+        entry.client_id = caller;
+        entry.correlation_id = correlation;
+        if let Some(operation) = &answer.fault {
+            let request = entry.fault.take();
+            entry.fault = Some(request.into_iter().chain([operation.clone()]).collect::<Vec<_>>().join("; "));
+        }
+        answer.into_response()
+    };
+    entry.duration_ms = started.elapsed().as_secs_f64() * 1000.0;
+    record(shared, entry);
+    match fault {
+        Some(Fault::DropConnection(Moment::After)) => {
+            cut.cut();
+            response
+        }
+        Some(Fault::TruncateAfter(bytes)) => wire::truncated(response, bytes).await,
+        _ => response,
+    }
+}
+
+fn record(shared: &Shared, entry: JournalEntry) {
+    let JournalEntry { method, path, status, client_id, error_code, fault, .. } = &entry;
+    tracing::info!(method, path, status, client_id, error_code, fault, "request");
     shared.journal().write(entry);
 }
 
 /// An answer of the control API that something is missing or wrong.
 pub(crate) fn plain(status: StatusCode, message: &str) -> Response {
-    Answer { status, headers: Vec::new(), body: Some(json!({"error": message})), failure: None }.into_response()
+    Answer { status, headers: Vec::new(), body: Some(json!({"error": message})), failure: None, fault: None }
+        .into_response()
 }

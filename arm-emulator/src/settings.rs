@@ -15,6 +15,7 @@ pub(crate) struct View {
     datastores_appear: bool,
     page_size: usize,
     conflict_scope: ConflictScope,
+    time_factor: u32,
 }
 
 #[derive(Debug, Serialize)]
@@ -23,17 +24,20 @@ struct TimingsView {
     create: f64,
     update: f64,
     delete: f64,
+    provision: f64,
 }
 
 impl From<Settings> for View {
     fn from(settings: Settings) -> Self {
-        let Settings { timings, container_naming, datastores_appear, page_size, conflict_scope } = settings;
+        let Settings { timings, container_naming, datastores_appear, page_size, conflict_scope, time_factor } =
+            settings;
         let timings = TimingsView {
             create: timings.workspace_create.as_secs_f64(),
             update: timings.workspace_update.as_secs_f64(),
             delete: timings.workspace_delete.as_secs_f64(),
+            provision: timings.network_provision.as_secs_f64(),
         };
-        Self { timings, container_naming, datastores_appear, page_size, conflict_scope }
+        Self { timings, container_naming, datastores_appear, page_size, conflict_scope, time_factor }
     }
 }
 
@@ -46,6 +50,7 @@ pub(crate) struct Change {
     datastores_appear: Option<bool>,
     page_size: Option<usize>,
     conflict_scope: Option<ConflictScope>,
+    time_factor: Option<u32>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -54,6 +59,7 @@ struct TimingsChange {
     create: Option<f64>,
     update: Option<f64>,
     delete: Option<f64>,
+    provision: Option<f64>,
 }
 
 impl Change {
@@ -71,11 +77,13 @@ impl Change {
                 workspace_create: duration(self.timings.create, before.workspace_create)?,
                 workspace_update: duration(self.timings.update, before.workspace_update)?,
                 workspace_delete: duration(self.timings.delete, before.workspace_delete)?,
+                network_provision: duration(self.timings.provision, before.network_provision)?,
             },
             container_naming: self.container_naming.unwrap_or(settings.container_naming),
             datastores_appear: self.datastores_appear.unwrap_or(settings.datastores_appear),
             page_size: self.page_size.unwrap_or(settings.page_size),
             conflict_scope: self.conflict_scope.unwrap_or(settings.conflict_scope),
+            time_factor: self.time_factor.unwrap_or(settings.time_factor),
         })
     }
 }

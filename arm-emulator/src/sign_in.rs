@@ -11,8 +11,10 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::answer::Answer;
+use crate::clock::Clock;
 use crate::directory::{Directory, Refusal};
 use crate::errors::ArmError;
+use crate::permissions;
 
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
@@ -66,10 +68,12 @@ impl Tokens {
     }
 
     /// Answers a request to the token endpoint.
-    pub(crate) fn answer(&self, directory: &Directory, tenant: &str, form: &[u8], now: Timestamp) -> TokenAnswer {
+    pub(crate) fn answer(&self, directory: &Directory, tenant: &str, form: &[u8], clock: Clock) -> TokenAnswer {
         let fields: HashMap<String, String> = form_urlencoded::parse(form).into_owned().collect();
         let client_id = fields.get("client_id").cloned();
-        let answer = self.token(directory, tenant, &fields, now).unwrap_or_else(|refusal| refused(&refusal, now));
+        let answer = self
+            .token(directory, tenant, &fields, clock)
+            .unwrap_or_else(|refusal| refused(&refusal, clock.at(Timestamp::now())));
         TokenAnswer { answer, client_id }
     }
 
@@ -78,7 +82,7 @@ impl Tokens {
         directory: &Directory,
         tenant: &str,
         fields: &HashMap<String, String>,
-        now: Timestamp,
+        clock: Clock,
     ) -> Result<Answer, Refusal> {
         if !tenant.eq_ignore_ascii_case(&self.tenant) {
             return Err(Refusal::bad_request(
@@ -112,7 +116,8 @@ impl Tokens {
         let audience = self.audience(required("scope")?)?;
         match (field("client_assertion"), field("client_secret")) {
             (Some(assertion), _) if required("client_assertion_type")? == ASSERTION_TYPE => {
-                directory.check_assertion(client, assertion, now)?;
+                // Whoever signed it lives by the real clock.
+                directory.check_assertion(client, assertion, Timestamp::now())?;
             }
             (None, Some(secret)) => directory.check_secret(client, secret)?,
             _ => {
@@ -126,12 +131,12 @@ impl Tokens {
                 });
             }
         }
-        let seconds = self.lifetime.as_secs();
+        let seconds = clock.real_seconds(self.lifetime.as_secs());
         Ok(Answer::ok(json!({
             "token_type": "Bearer",
             "expires_in": seconds,
             "ext_expires_in": seconds,
-            "access_token": self.issue(client, audience, now)?
+            "access_token": self.issue(client, audience, clock.at(Timestamp::now()))?
         })))
     }
 
@@ -164,7 +169,7 @@ impl Tokens {
             iss: format!("{}/{}/v2.0", self.endpoint, self.tenant),
             tid: self.tenant.clone(),
             appid: client.to_owned(),
-            oid: Uuid::new_v5(&Uuid::NAMESPACE_OID, client.to_lowercase().as_bytes()).to_string(),
+            oid: permissions::object_id(client).to_string(),
             iat: seconds,
             nbf: seconds,
             exp: seconds.saturating_add(i64::try_from(self.lifetime.as_secs()).unwrap_or(i64::MAX)),
@@ -247,5 +252,11 @@ fn refused(refusal: &Refusal, now: Timestamp) -> Answer {
         "correlation_id": correlation,
         "error_uri": format!("https://login.microsoftonline.com/error?code={code}")
     });
-    Answer { status: *status, headers: Vec::new(), body: Some(body), failure: Some(format!("AADSTS{code}")) }
+    Answer {
+        status: *status,
+        headers: Vec::new(),
+        body: Some(body),
+        failure: Some(format!("AADSTS{code}")),
+        fault: None,
+    }
 }

@@ -2,10 +2,12 @@
 //! share (ARM reference, section 7).
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
 use jiff::Timestamp;
 
+use crate::clock::Clock;
 use crate::config::{Bucket, Limits};
 use crate::errors::ArmError;
 
@@ -71,6 +73,7 @@ impl Throttle {
         limits: &Limits,
         (subscription, caller, kind): (&str, &str, Kind),
         now: Timestamp,
+        clock: Clock,
     ) -> Result<Remaining, ArmError> {
         let own = match kind {
             Kind::Reads => limits.reads,
@@ -89,7 +92,7 @@ impl Throttle {
             let level = self.levels.entry(key.clone()).or_insert(full);
             *level = level.refilled(*bucket, now);
             if level.tokens < 1.0 {
-                return Err(refusal(*bucket, level.tokens));
+                return Err(refusal(*bucket, level.tokens, clock));
             }
             levels[place] = level.tokens - 1.0;
         }
@@ -101,8 +104,10 @@ impl Throttle {
     }
 }
 
-fn refusal(bucket: Bucket, tokens: f64) -> ArmError {
-    let seconds = format!("{:.0}", ((1.0 - tokens) / bucket.refill_per_second).ceil().max(1.0));
+fn refusal(bucket: Bucket, tokens: f64, clock: Clock) -> ArmError {
+    let wait = Duration::try_from_secs_f64((1.0 - tokens) / bucket.refill_per_second).unwrap_or(Duration::MAX);
+    // Whole seconds of the caller's clock, as the header has them, and never none.
+    let seconds = clock.real_seconds(wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1).to_string();
     ArmError::gateway(
         StatusCode::TOO_MANY_REQUESTS,
         "SubscriptionRequestsThrottled",
@@ -118,11 +123,16 @@ mod tests {
     use super::*;
     use jiff::SignedDuration;
 
+    fn clock() -> Clock {
+        Clock::new(1, Timestamp::UNIX_EPOCH)
+    }
+
     #[test]
     fn the_first_read_leaves_the_recorded_numbers() {
         let mut throttle = Throttle::default();
-        let remaining =
-            throttle.take(&Limits::default(), ("s", "caller", Kind::Reads), Timestamp::UNIX_EPOCH).expect("room");
+        let remaining = throttle
+            .take(&Limits::default(), ("s", "caller", Kind::Reads), Timestamp::UNIX_EPOCH, clock())
+            .expect("room");
         assert_eq!(remaining[0].1, "249");
         assert_eq!(remaining[1].1, "3749");
     }
@@ -132,7 +142,7 @@ mod tests {
         let limits = Limits { writes: Bucket { capacity: 2, refill_per_second: 0.5 }, ..Limits::default() };
         let mut throttle = Throttle::default();
         let start = Timestamp::UNIX_EPOCH;
-        let mut take = |at| throttle.take(&limits, ("s", "caller", Kind::Writes), at).is_ok();
+        let mut take = |at| throttle.take(&limits, ("s", "caller", Kind::Writes), at, clock()).is_ok();
         assert!(take(start) && take(start));
         assert!(!take(start));
         assert!(take(start + SignedDuration::from_secs(2)));
@@ -142,7 +152,8 @@ mod tests {
     fn another_caller_has_a_bucket_of_its_own() {
         let limits = Limits { deletes: Bucket { capacity: 1, refill_per_second: 0.1 }, ..Limits::default() };
         let mut throttle = Throttle::default();
-        let mut take = |caller| throttle.take(&limits, ("s", caller, Kind::Deletes), Timestamp::UNIX_EPOCH).is_ok();
+        let mut take =
+            |caller| throttle.take(&limits, ("s", caller, Kind::Deletes), Timestamp::UNIX_EPOCH, clock()).is_ok();
         assert!(take("one"));
         assert!(!take("one"));
         assert!(take("two"));

@@ -11,6 +11,7 @@ use crate::arm_path::{Child, ResourceId};
 use crate::config::{ConflictScope, Settings};
 use crate::datastores;
 use crate::errors::{self, ArmError};
+use crate::faults::Faults;
 use crate::operations::{BadEnd, Effect, Operation, Operations, Outcome};
 use crate::workspaces;
 
@@ -74,11 +75,18 @@ pub(crate) struct World {
     pub(crate) operations: Operations,
     resources: BTreeMap<String, Stored>,
     planned: Vec<PlannedFailure>,
+    pub(crate) faults: Faults,
 }
 
 impl World {
     pub(crate) fn new(settings: Settings) -> Self {
-        Self { settings, operations: Operations::default(), resources: BTreeMap::new(), planned: Vec::new() }
+        Self {
+            settings,
+            operations: Operations::default(),
+            resources: BTreeMap::new(),
+            planned: Vec::new(),
+            faults: Faults::default(),
+        }
     }
 
     /// Applies every operation that has come to its end by `now`.
@@ -90,6 +98,10 @@ impl World {
 
     fn settle(&mut self, operation: Operation) {
         let key = operation.target.key();
+        if matches!(operation.effect, Effect::Rule(_) | Effect::Provision { .. }) {
+            workspaces::rules::settle(self, &operation.target, &operation.effect, operation.bad_end.is_none());
+            return;
+        }
         if let Some(end) = &operation.bad_end {
             if let Some(stored) = self.resources.get_mut(&key) {
                 workspaces::set_state(&mut stored.document, end.outcome.word());
@@ -112,6 +124,7 @@ impl World {
             Effect::Delete => {
                 self.remove(&operation.target);
             }
+            Effect::Rule(_) | Effect::Provision { .. } => {}
         }
     }
 
@@ -161,6 +174,9 @@ impl World {
 
     /// The resource as ARM shows it now.
     pub(crate) fn shown(&self, id: &ResourceId) -> Option<Value> {
+        if let Some((Child::OutboundRule, _)) = id.child {
+            return workspaces::rules::shown(self, id);
+        }
         self.get(id).map(|stored| self.show(stored))
     }
 
@@ -188,7 +204,7 @@ impl World {
         let conflict = self.operations.running().any(|operation| match scope {
             ConflictScope::Hub => operation.family == family,
             ConflictScope::Workspace => {
-                let running = operation.target.key();
+                let running = operation.target.owner().key();
                 running == key || running == family
             }
         });
@@ -198,7 +214,7 @@ impl World {
     /// Refuses a write below a workspace on which an operation runs.
     pub(crate) fn refuse_child_conflict(&self, workspace: &ResourceId) -> Result<(), ArmError> {
         let key = workspace.key();
-        if self.operations.running().any(|operation| operation.target.key() == key) {
+        if self.operations.running().any(|operation| operation.target.owner().key() == key) {
             return Err(errors::another_operation());
         }
         Ok(())

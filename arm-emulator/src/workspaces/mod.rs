@@ -3,6 +3,7 @@
 mod document;
 mod network;
 mod read;
+pub(crate) mod rules;
 mod validate;
 
 use axum::http::StatusCode;
@@ -11,6 +12,7 @@ use serde_json::{Value, json};
 use crate::answer::Answer;
 use crate::arm_path::ResourceId;
 use crate::errors::{self, ArmError};
+use crate::faults::OperationFault;
 use crate::operations::{BadEnd, Beginning, Effect};
 use crate::world::World;
 
@@ -145,17 +147,26 @@ fn updating(world: &mut World, id: &ResourceId) {
 }
 
 fn begin(world: &mut World, id: &ResourceId, effect: Effect, bad_end: Option<BadEnd>, write: &Write<'_>) -> Answer {
-    let document = world.get(id).map(|stored| stored.document.clone()).unwrap_or_default();
+    let document = world.get(&id.owner()).map(|stored| stored.document.clone()).unwrap_or_default();
     let timings = world.settings.timings;
     let lasts = match effect {
         Effect::Create => timings.workspace_create,
-        Effect::Update(_) => timings.workspace_update,
+        Effect::Update(_) | Effect::Rule(_) => timings.workspace_update,
+        Effect::Provision { .. } => timings.network_provision,
         Effect::Delete => timings.workspace_delete,
     };
-    let bad_end = world.take_bad_end(write.method, write.path).or(bad_end);
+    let (mut lasts, mut bad_end) = (Some(lasts), world.take_bad_end(write.method, write.path).or(bad_end));
+    let mut note = None;
+    if let Some((fault, words)) = world.faults.on_operation(write.method, write.path) {
+        if fault == OperationFault::Hangs {
+            lasts = None;
+        }
+        bad_end = fault.bad_end().or(bad_end);
+        note = Some(words);
+    }
     let beginning = Beginning {
         target: id.clone(),
-        family: family(id, &document),
+        family: family(&id.owner(), &document),
         effect,
         bad_end,
         lasts,
@@ -163,7 +174,8 @@ fn begin(world: &mut World, id: &ResourceId, effect: Effect, bad_end: Option<Bad
         api_version: write.api_version,
         endpoint: write.endpoint,
     };
-    let answer = world.operations.begin(beginning, write.writer.now);
+    let mut answer = world.operations.begin(beginning, write.writer.now);
+    answer.fault = note;
     // An operation without duration is over before anyone can look.
     world.advance(write.writer.now);
     answer

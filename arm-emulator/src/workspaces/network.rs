@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::errors::ArmError;
+
 pub(super) fn is_enabled(network: &Value) -> bool {
     network["isolationMode"].as_str().is_some_and(|mode| !mode.eq_ignore_ascii_case("Disabled"))
 }
@@ -29,25 +31,32 @@ pub(super) fn settings(sent: &Value, before: Option<&Value>, provision_now: bool
             network[name] = value;
         }
     }
-    let was_active = before.is_some_and(|before| before["status"]["status"] == "Active");
-    let active = was_active || provision_now;
-    network["status"] = json!({"status": if active { "Active" } else { "Inactive" }, "sparkReady": false});
-    network["outboundRules"] = Value::Object(rules(kept("outboundRules"), active, storage));
+    let active = provision_now || before.is_some_and(is_active);
+    let spark = before.is_some_and(|before| before["status"]["sparkReady"] == true);
+    network["status"] = json!({"status": if active { "Active" } else { "Inactive" }, "sparkReady": spark});
+    let owned = before.and_then(|before| before["outboundRules"].as_object());
+    network["outboundRules"] = Value::Object(rules(kept("outboundRules"), owned, active, storage));
     network
 }
 
-fn rules(sent: Option<Value>, active: bool, storage: Option<&str>) -> Map<String, Value> {
+/// The rules after a write: those sent that are the user's own, and those of the service, which nobody else changes.
+fn rules(
+    sent: Option<Value>,
+    before: Option<&Map<String, Value>>,
+    active: bool,
+    storage: Option<&str>,
+) -> Map<String, Value> {
     let state = if active { "Active" } else { "Inactive" };
     let mut rules = match sent {
         Some(Value::Object(rules)) => rules,
         _ => Map::new(),
     };
-    rules.retain(|_, rule| rule.is_object());
+    rules.retain(|_, rule| rule.is_object() && is_of_user(rule));
     for rule in rules.values_mut() {
-        if rule["category"].is_null() {
-            rule["category"] = json!("UserDefined");
-        }
-        rule["status"] = json!(state);
+        rule["category"] = json!("UserDefined");
+    }
+    for (name, rule) in before.into_iter().flatten().filter(|(_, rule)| !is_of_user(rule)) {
+        rules.insert(name.clone(), rule.clone());
     }
     if let Some(storage) = storage {
         let name = storage.rsplit('/').next().unwrap_or_default();
@@ -56,13 +65,52 @@ fn rules(sent: Option<Value>, active: bool, storage: Option<&str>) -> Map<String
                 json!({
                     "type": "PrivateEndpoint",
                     "category": "Required",
-                    "status": state,
                     "destination": {"serviceResourceId": storage, "subresourceTarget": target, "sparkEnabled": false}
                 })
             });
         }
     }
+    for rule in rules.values_mut() {
+        rule["status"] = json!(state);
+    }
     rules
+}
+
+pub(super) fn is_active(network: &Value) -> bool {
+    network["status"]["status"] == "Active"
+}
+
+/// Whether a rule is one that its user made, as all are that do not say otherwise.
+pub(super) fn is_of_user(rule: &Value) -> bool {
+    rule["category"].as_str().is_none_or(|category| category.eq_ignore_ascii_case("UserDefined"))
+}
+
+/// Sets the network up, and every rule of it.
+pub(super) fn activate(network: &mut Value, spark: bool) {
+    let spark = spark || network["status"]["sparkReady"] == true;
+    network["status"] = json!({"status": "Active", "sparkReady": spark});
+    for (_, rule) in network["outboundRules"].as_object_mut().into_iter().flatten() {
+        rule["status"] = json!("Active");
+    }
+}
+
+/// Refuses a rule whose destination is not of the form of its type (ARM reference, section 3).
+pub(super) fn check_rule(name: &str, rule: &Value) -> Result<(), ArmError> {
+    let wrong = |what: &str| Err(ArmError::validation(format!("The outbound rule '{name}' {what}."), &[]));
+    let destination = &rule["destination"];
+    let texts = |names: &[&str]| names.iter().all(|name| destination[name].as_str().is_some_and(|it| !it.is_empty()));
+    let kind = rule["type"].as_str().unwrap_or_default().to_ascii_lowercase();
+    match kind.as_str() {
+        "fqdn" if destination.as_str().is_none_or(str::is_empty) => wrong("needs a host name as its destination"),
+        "privateendpoint" if !texts(&["serviceResourceId", "subresourceTarget"]) => {
+            wrong("needs a destination with serviceResourceId and subresourceTarget")
+        }
+        "servicetag" if !(texts(&["serviceTag"]) || destination["addressPrefixes"].is_array()) => {
+            wrong("needs a destination with serviceTag")
+        }
+        "fqdn" | "privateendpoint" | "servicetag" => Ok(()),
+        _ => wrong("has a type that is none of FQDN, PrivateEndpoint, ServiceTag"),
+    }
 }
 
 fn changeable(mode: &str) -> &'static [&'static str] {

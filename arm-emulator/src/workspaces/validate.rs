@@ -71,8 +71,8 @@ pub(super) fn shape(body: &Value) -> Result<(), ArmError> {
         "managedNetwork.isolationMode",
         &["Disabled", "AllowInternetOutbound", "AllowOnlyApprovedOutbound"],
     )?;
-    for rule in managed["outboundRules"].as_object().into_iter().flatten().map(|(_, rule)| rule) {
-        one_of(&rule["type"], "managedNetwork.outboundRules.type", &["FQDN", "PrivateEndpoint", "ServiceTag"])?;
+    for (name, rule) in managed["outboundRules"].as_object().into_iter().flatten() {
+        network::check_rule(name, rule)?;
     }
     for kind in body["identity"]["type"].as_str().unwrap_or("None").split(',').map(str::trim) {
         one_of(&Value::from(kind), "identity.type", &["None", "SystemAssigned", "UserAssigned"])?;

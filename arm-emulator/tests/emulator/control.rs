@@ -108,7 +108,7 @@ async fn settings_change_while_it_runs() {
     let reply = session.control("PATCH", "settings", Some(change)).await;
     assert_eq!(reply.status, 200, "{}", reply.text);
     let read = session.control("GET", "settings", None).await.body();
-    assert_eq!(read["timings"], json!({"create": 600.0, "update": 0.0, "delete": 0.0}));
+    assert_eq!(read["timings"], json!({"create": 600.0, "update": 0.0, "delete": 0.0, "provision": 0.0}));
     assert_eq!(read["containerNaming"], "dashed-blobstore");
     assert_eq!(read["datastoresAppear"], true);
     session.accepted(&workspace("hub"), hub_body()).await;

@@ -4,8 +4,13 @@
 mod connections;
 mod control;
 mod errors;
+mod faults;
 mod lists;
 mod operations;
+mod permissions;
+mod rules;
+mod scaled_time;
+mod schemas;
 mod session;
 mod sign_in;
 mod workspaces;
