@@ -1,14 +1,15 @@
 //! The ARM client against the emulator: signing in, reading, writing, following operations.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use arm_emulator::{
-    Config, Credential, DEFAULT_SUBSCRIPTION, Emulator, Identity, Limits, Outcome, PlannedFailure, Settings, Timings,
+    Config, Credential, DEFAULT_SUBSCRIPTION, Emulator, Fault, FaultRule, Identity, Limits, Moment, Outcome,
+    PlannedFailure, Settings, Timings,
 };
 use foundry_operator::arm::credential::{self, Cloud, SignIn};
-use foundry_operator::arm::{ArmId, Body, Cause, Class, Client, Progress, Written};
+use foundry_operator::arm::{ArmId, Body, Cause, Class, Client, Progress, Tokens, Written};
 use serde_json::{Value, json};
 
 const CLIENT_ID: &str = "00000000-0000-4000-8000-0000000000c1";
@@ -35,8 +36,10 @@ fn client_with(emulator: &Emulator, secret: &str, ca: Option<&str>) -> Client {
         tenant_id: emulator.tenant_id().into(),
         secret: secret.to_owned().into(),
     };
-    let credential = credential::credential(&sign_in, &cloud, http.clone()).unwrap();
-    Client::new(http, cloud.arm_endpoint.parse().unwrap(), &cloud.arm_audience, Arc::clone(&credential))
+    let (endpoint, audience) = (cloud.arm_endpoint.parse().unwrap(), cloud.arm_audience.clone());
+    let transport = http.clone();
+    let make = Box::new(move || credential::credential(&sign_in, &cloud, transport.clone()));
+    Client::new(http, endpoint, Tokens::new(make, &audience).unwrap())
 }
 
 fn client(emulator: &Emulator) -> Client {
@@ -183,4 +186,45 @@ async fn a_server_that_is_not_trusted_gets_nothing() {
     let error = client_with(&emulator, "right", None).get(&hub(), VERSION).await.unwrap_err();
     assert!(error.to_string().contains("certificate"), "{error}");
     assert_eq!(emulator.journal().len(), 0);
+}
+
+fn refusing(count: u64) -> FaultRule {
+    let body =
+        json!({"error": {"code": "ExpiredAuthenticationToken", "message": "The access token expiry is in the past."}});
+    let answer = Fault::Answer { status: 401, headers: BTreeMap::default(), body };
+    FaultRule::new("GET", "contoso", answer).times(count)
+}
+
+#[tokio::test]
+async fn a_token_that_arm_refuses_is_renewed_once_and_at_once() {
+    let emulator = emulator().await;
+    let client = client(&emulator);
+    emulator.add_fault(refusing(1));
+    assert_eq!(client.get(&hub(), VERSION).await.unwrap(), None);
+    assert_eq!(emulator.journal_matching("POST", "/token").len(), 2);
+
+    emulator.add_fault(refusing(u64::MAX));
+    let error = client.get(&hub(), VERSION).await.unwrap_err();
+    assert_eq!(error.cause, Cause::SignIn);
+    assert_eq!(emulator.journal_matching("POST", "/token").len(), 3);
+}
+
+#[tokio::test]
+async fn a_sign_in_that_fails_is_not_asked_for_by_everybody() {
+    let emulator = emulator().await;
+    let client = client_with(&emulator, "wrong", Some(emulator.ca_pem()));
+    for _ in 0..20 {
+        assert_eq!(client.get(&hub(), VERSION).await.unwrap_err().cause, Cause::SignIn);
+    }
+    assert_eq!(emulator.journal_matching("POST", "/token").len(), 1);
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_is_told_with_an_id_for_the_log() {
+    let emulator = emulator().await;
+    let client = client(&emulator);
+    emulator.add_fault(FaultRule::new("GET", "contoso", Fault::DropConnection(Moment::Before)));
+    let error = client.get(&hub(), VERSION).await.unwrap_err();
+    assert_eq!(error.cause, Cause::Unavailable);
+    assert!(error.to_string().contains("request id"), "{error}");
 }

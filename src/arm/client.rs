@@ -1,14 +1,13 @@
 //! Calls to ARM: one token, one timeout, one way to read an answer.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use azure_core::credentials::TokenCredential;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER};
 use reqwest::{Method, StatusCode, Url};
 use serde_json::Value;
 
-use super::error::{ArmError, Cause, Class};
+use super::error::{ArmError, Cause, Class, Trace};
+use super::tokens::{Bearer, Tokens};
 use super::{ArmId, retry};
 
 /// Longest time one call may take.
@@ -67,8 +66,7 @@ pub enum Progress {
 pub struct Client {
     http: reqwest::Client,
     endpoint: Url,
-    scope: String,
-    credential: Arc<dyn TokenCredential>,
+    tokens: Tokens,
 }
 
 struct Answer {
@@ -78,11 +76,10 @@ struct Answer {
 }
 
 impl Client {
-    /// `endpoint` is ARM's address, `audience` what its tokens are for.
+    /// `endpoint` is ARM's address.
     #[must_use]
-    pub fn new(http: reqwest::Client, endpoint: Url, audience: &str, credential: Arc<dyn TokenCredential>) -> Self {
-        let scope = format!("{}/.default", audience.trim_end_matches('/'));
-        Self { http, endpoint, scope, credential }
+    pub fn new(http: reqwest::Client, endpoint: Url, tokens: Tokens) -> Self {
+        Self { http, endpoint, tokens }
     }
 
     /// Reads a resource; `None` where it, or what it is part of, is not there.
@@ -218,20 +215,25 @@ impl Client {
     async fn send(&self, method: Method, url: Url, body: Option<Body>) -> Result<Answer, ArmError> {
         let started = Instant::now();
         let path = url.path().to_owned();
-        let outcome = tokio::time::timeout(CALL_TIMEOUT, self.exchange(method.clone(), url, body)).await;
+        let request_id = request_id();
+        let exchange = self.signed_in(&method, &url, body.as_ref(), &request_id);
+        let outcome = tokio::time::timeout(CALL_TIMEOUT, exchange).await;
         let took = started.elapsed().as_millis();
+        let unanswered = |mut error: ArmError| {
+            tracing::debug!(%method, path, took, request_id, %error, "ARM call got no answer");
+            error.trace = Some(Trace::Request(request_id.clone()));
+            error
+        };
         let answer = match outcome {
             Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => {
-                tracing::debug!(%method, path, took, %error, "ARM call got no answer");
-                return Err(error);
-            }
+            Ok(Err(error)) => return Err(unanswered(error)),
             Err(_) => {
-                return Err(ArmError::unavailable(format!("no answer to {method} {path} within {CALL_TIMEOUT:?}")));
+                let late = format!("no answer to {method} {path} within {CALL_TIMEOUT:?}");
+                return Err(unanswered(ArmError::unavailable(late)));
             }
         };
         let correlation_id = correlation_id(&answer.headers);
-        tracing::debug!(%method, path, status = answer.status.as_u16(), took, correlation_id, "ARM call");
+        tracing::debug!(%method, path, status = answer.status.as_u16(), took, request_id, correlation_id, "ARM call");
         if answer.status.is_success() {
             return Ok(answer);
         }
@@ -239,15 +241,40 @@ impl Client {
         Err(ArmError::from_answer(answer.status.as_u16(), &answer.body, correlation_id, retry_after))
     }
 
-    async fn exchange(&self, method: Method, url: Url, body: Option<Body>) -> Result<Answer, ArmError> {
-        let token =
-            self.credential.get_token(&[&self.scope], None).await.map_err(|error| ArmError::sign_in(chain(&error)))?;
-        let mut bearer =
-            HeaderValue::try_from(format!("Bearer {}", token.token.secret())).map_err(ArmError::sign_in)?;
-        bearer.set_sensitive(true);
-        let mut request = self.http.request(method, url).header(AUTHORIZATION, bearer);
+    /// FACT: a token that ARM calls expired is renewed, and the call made once more at once (ARM reference, section 7).
+    async fn signed_in(
+        &self,
+        method: &Method,
+        url: &Url,
+        body: Option<&Body>,
+        request_id: &str,
+    ) -> Result<Answer, ArmError> {
+        let bearer = self.tokens.bearer().await?;
+        let answer = self.exchange(method, url, body, request_id, &bearer).await?;
+        if answer.status != StatusCode::UNAUTHORIZED || !self.tokens.renew(&bearer) {
+            return Ok(answer);
+        }
+        tracing::info!(request_id, "ARM refused the token; signing in anew");
+        let bearer = self.tokens.bearer().await?;
+        self.exchange(method, url, body, request_id, &bearer).await
+    }
+
+    async fn exchange(
+        &self,
+        method: &Method,
+        url: &Url,
+        body: Option<&Body>,
+        request_id: &str,
+        bearer: &Bearer,
+    ) -> Result<Answer, ArmError> {
+        let mut request = self
+            .http
+            .request(method.clone(), url.clone())
+            .header(AUTHORIZATION, bearer.header.clone())
+            .header("x-ms-client-request-id", request_id)
+            .header("x-ms-return-client-request-id", "true");
         if let Some(Body(bytes)) = body {
-            request = request.header(CONTENT_TYPE, "application/json").body(bytes);
+            request = request.header(CONTENT_TYPE, "application/json").body(bytes.clone());
         }
         let unanswered = |error: reqwest::Error| ArmError::unavailable(chain(&error.without_url()));
         let mut response = request.send().await.map_err(unanswered)?;
@@ -294,12 +321,18 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
 }
 
+/// Names one request for a support ticket: a random GUID.
+fn request_id() -> String {
+    let random = format!("{:032x}", fastrand::u128(..));
+    format!("{}-{}-4{}-8{}-{}", &random[..8], &random[8..12], &random[13..16], &random[17..20], &random[20..])
+}
+
 fn correlation_id(headers: &HeaderMap) -> Option<String> {
     headers.get("x-ms-correlation-request-id")?.to_str().ok().map(str::to_owned)
 }
 
 /// An error with what caused it, which is where the cause is told.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -40,6 +40,15 @@ pub enum Cause {
     Refused,
 }
 
+/// The id by which a request can be found again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trace {
+    /// The one that ARM gave it.
+    Correlation(String),
+    /// Our own, where ARM gave none.
+    Request(String),
+}
+
 /// A call to ARM, or an operation that it began, that did not succeed.
 #[derive(Clone, Debug)]
 pub struct ArmError {
@@ -55,8 +64,8 @@ pub struct ArmError {
     pub message: String,
     /// What a person can do about it.
     pub advice: Option<&'static str>,
-    /// ARM's correlation id, for a support ticket.
-    pub correlation_id: Option<String>,
+    /// What to name in a support ticket.
+    pub trace: Option<Trace>,
     /// How long ARM asks to wait.
     pub retry_after: Option<Duration>,
 }
@@ -83,7 +92,7 @@ impl ArmError {
             code: envelope.code,
             message: envelope.message,
             advice,
-            correlation_id,
+            trace: correlation_id.map(Trace::Correlation),
             retry_after,
         }
     }
@@ -106,7 +115,7 @@ impl ArmError {
             code: envelope.code,
             message: envelope.message,
             advice,
-            correlation_id,
+            trace: correlation_id.map(Trace::Correlation),
             retry_after: None,
         }
     }
@@ -123,7 +132,7 @@ impl ArmError {
             advice: Some(
                 "check that the operator can reach the ARM endpoint (network policy, proxy, DNS, --ca-bundle)",
             ),
-            correlation_id: None,
+            trace: None,
             retry_after: None,
         }
     }
@@ -136,12 +145,12 @@ impl ArmError {
         let told = message.split("Trace ID").next().unwrap_or_default().trim_end();
         Self {
             cause: Cause::SignIn,
-            class: Class::Slow,
+            class: Class::Fast,
             status: None,
             code: "SignInFailed".to_owned(),
             message: shorten(told),
             advice: Some("check the operator's client id, tenant and federated credential (issuer, subject, audience)"),
-            correlation_id: None,
+            trace: None,
             retry_after: None,
         }
     }
@@ -153,8 +162,10 @@ impl fmt::Display for ArmError {
         if let Some(status) = self.status {
             write!(f, ", HTTP {status}")?;
         }
-        if let Some(id) = &self.correlation_id {
-            write!(f, ", correlation id {id}")?;
+        match &self.trace {
+            Some(Trace::Correlation(id)) => write!(f, ", correlation id {id}")?,
+            Some(Trace::Request(id)) => write!(f, ", request id {id}")?,
+            None => {}
         }
         f.write_str(")")?;
         if let Some(advice) = self.advice {

@@ -7,9 +7,11 @@ pub mod gate;
 pub mod id;
 pub mod resource_type;
 pub mod retry;
+pub mod tokens;
 
 pub use client::{Body, Client, Progress, Written};
 pub use error::{ArmError, Cause, Class};
 pub use gate::WriteGate;
 pub use id::ArmId;
 pub use resource_type::ResourceType;
+pub use tokens::Tokens;

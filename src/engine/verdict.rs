@@ -167,14 +167,13 @@ fn condition(
 }
 
 fn without_correlation(message: &str) -> String {
-    const BEFORE: &str = ", correlation id ";
-    match message.split_once(BEFORE) {
-        Some((head, tail)) => {
+    for before in [", correlation id ", ", request id "] {
+        if let Some((head, tail)) = message.split_once(before) {
             let end = tail.find(|c: char| !c.is_ascii_alphanumeric() && c != '-').unwrap_or(tail.len());
-            format!("{head}{}", &tail[end..])
+            return format!("{head}{}", &tail[end..]);
         }
-        None => message.to_owned(),
     }
+    message.to_owned()
 }
 
 #[cfg(test)]

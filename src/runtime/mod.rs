@@ -13,7 +13,7 @@ use kube::runtime::events::{Recorder, Reporter};
 use kube::{Api, Client, ResourceExt as _};
 use tokio_util::sync::CancellationToken;
 
-use crate::arm::{self, WriteGate, credential};
+use crate::arm::{self, Tokens, WriteGate, credential};
 use crate::kinds::World;
 pub use options::Options;
 use watches::Watches;
@@ -90,11 +90,14 @@ async fn arm_client(options: &Options) -> Result<arm::Client, Failure> {
         None => None,
     };
     let http = credential::http_client(bundle.as_deref()).map_err(|error| format!("--ca-bundle: {error}"))?;
-    let credential = credential::credential(&options.sign_in()?, &cloud, http.clone())
-        .map_err(|error| format!("--credential {}: {error}", options.credential))?;
     let endpoint =
         cloud.arm_endpoint.parse().map_err(|error| format!("--arm-endpoint {}: {error}", cloud.arm_endpoint))?;
-    Ok(arm::Client::new(http, endpoint, &cloud.arm_audience, credential))
+    let audience = cloud.arm_audience.clone();
+    let (sign_in, transport) = (options.sign_in()?, http.clone());
+    let make = Box::new(move || credential::credential(&sign_in, &cloud, transport.clone()));
+    let tokens =
+        Tokens::new(make, &audience).map_err(|error| format!("--credential {}: {error}", options.credential))?;
+    Ok(arm::Client::new(http, endpoint, tokens))
 }
 
 /// The uid of `kube-system` is as good as a name of the cluster: it lives as long, and no other cluster has it.
