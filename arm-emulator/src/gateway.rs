@@ -14,11 +14,12 @@ use crate::errors::ArmError;
 use crate::throttle::{Kind, Remaining};
 use crate::world::World;
 
-/// The versions of the provider that are served (ARM reference, section 1).
-const API_VERSIONS: [&str; 10] = [
+/// The versions of the provider that are served (ARM reference, section 1), and the preview that azure-ai-ml 1.35 asks for.
+const API_VERSIONS: [&str; 11] = [
     "2024-04-01",
     "2024-04-01-preview",
     "2024-10-01",
+    "2024-10-01-preview",
     "2025-04-01",
     "2025-06-01",
     "2025-09-01",
