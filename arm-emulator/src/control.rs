@@ -6,12 +6,13 @@ use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, post, put};
 use axum::{Json, Router};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::azure::RegistrationState;
 use crate::emulator::Shared;
 use crate::faults::FaultRule;
 use crate::identities;
@@ -35,6 +36,7 @@ pub(crate) fn router() -> Router<Arc<Shared>> {
         .route("/schema-violations", get(schema_violations).delete(clear_schema_violations))
         .route("/faults", get(faults).post(add_fault).delete(clear_faults))
         .route("/faults/{id}", delete(remove_fault))
+        .route("/providers/{namespace}", put(set_provider))
         .route("/identities", post(identities::add))
         .route("/permissions/{client}", get(identities::permissions).put(identities::set_permissions))
         .route("/permissions/{client}/grant", post(identities::grant))
@@ -153,6 +155,26 @@ async fn schema_violations(State(shared): State<Arc<Shared>>) -> Response {
 async fn clear_schema_violations(State(shared): State<Arc<Shared>>) -> StatusCode {
     shared.violations().clear();
     StatusCode::NO_CONTENT
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Provider {
+    registration_state: RegistrationState,
+}
+
+async fn set_provider(
+    State(shared): State<Arc<Shared>>,
+    Path(namespace): Path<String>,
+    body: Body<Provider>,
+) -> Response {
+    match body {
+        Ok(Json(provider)) => {
+            shared.world_now().providers.set(&namespace, provider.registration_state);
+            StatusCode::NO_CONTENT.into_response()
+        }
+        Err(rejection) => unreadable(&rejection),
+    }
 }
 
 async fn faults(State(shared): State<Arc<Shared>>) -> Response {

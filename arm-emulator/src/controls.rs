@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
+use crate::azure::RegistrationState;
 use crate::config::{ContainerNaming, Identity, Issuer, Settings, Timings};
 use crate::emulator::Emulator;
 use crate::faults::{FaultRule, FaultState};
@@ -21,6 +22,11 @@ impl Emulator {
     /// Lets an identity sign in from now on.
     pub fn register_identity(&self, identity: Identity) {
         self.shared.directory().register(identity);
+    }
+
+    /// Sets how every subscription stands to a resource provider from now on; at first each is registered.
+    pub fn set_provider_state(&self, namespace: &str, state: RegistrationState) {
+        self.shared.world_now().providers.set(namespace, state);
     }
 
     /// What an identity may do.

@@ -137,7 +137,7 @@ impl Request<'_> {
         }
     }
 
-    fn json(&self) -> Result<Value, ArmError> {
+    pub(crate) fn json(&self) -> Result<Value, ArmError> {
         // The reason that the parser gives could quote the body, and with it a secret.
         serde_json::from_slice(&self.call.body)
             .ok()
@@ -168,7 +168,7 @@ impl Request<'_> {
     }
 
     /// One page of a list, with the address of the next.
-    fn page(&self, world: &World, found: Vec<Value>) -> Answer {
+    pub(crate) fn page(&self, world: &World, found: Vec<Value>) -> Answer {
         let size = world.settings.page_size.max(1);
         let skip: usize = self.query.get("$skip").and_then(|skip| skip.parse().ok()).unwrap_or(0);
         let total = found.len();

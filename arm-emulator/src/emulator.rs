@@ -111,18 +111,24 @@ impl Shared {
     }
 
     pub(crate) fn remove_resource(&self, id: &str) -> Result<(), ChangeError> {
+        if self.world_now().store.remove(id) {
+            return Ok(());
+        }
         let id = out_of_band::parse(id)?;
         out_of_band::remove(&mut self.world_now(), &id)
     }
 
     pub(crate) fn resource(&self, id: &str) -> Option<Value> {
-        let id = out_of_band::parse(id).ok()?;
-        self.world_now().shown(&id)
+        let world = self.world_now();
+        match out_of_band::parse(id) {
+            Ok(id) => world.shown(&id),
+            Err(_) => world.store.get(id).cloned(),
+        }
     }
 
     pub(crate) fn resources(&self) -> Vec<Value> {
         let world = self.world_now();
-        world.all().map(|stored| world.show(stored)).collect()
+        world.all().map(|stored| world.show(stored)).chain(world.store.all().cloned()).collect()
     }
 
     pub(crate) fn connection_credentials(&self, id: &str) -> Option<Value> {

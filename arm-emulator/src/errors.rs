@@ -143,6 +143,14 @@ pub(crate) fn datastore_not_found(name: &str) -> ArmError {
     ArmError::user_error(StatusCode::NOT_FOUND, "NotFoundError", format!("Could not find datastore: {name}"))
 }
 
+pub(crate) fn group_not_found(group: &str) -> ArmError {
+    ArmError::gateway(
+        StatusCode::NOT_FOUND,
+        "ResourceGroupNotFound",
+        format!("Resource group '{group}' could not be found."),
+    )
+}
+
 pub(crate) fn rule_not_found(name: &str) -> ArmError {
     ArmError::user_error(StatusCode::NOT_FOUND, "NotFoundError", format!("Outbound rule {name} was not found."))
 }

@@ -8,9 +8,10 @@ use uuid::Uuid;
 
 use crate::answer::Answer;
 use crate::arm_path::{self, PROVIDER, Route};
+use crate::azure;
 use crate::dispatch::Request;
 use crate::emulator::Shared;
-use crate::errors::ArmError;
+use crate::errors::{self, ArmError};
 use crate::throttle::{Kind, Remaining};
 use crate::world::World;
 
@@ -96,19 +97,34 @@ fn admitted(
     let query: HashMap<String, String> = form_urlencoded::parse(call.query.as_bytes())
         .map(|(name, value)| (name.to_lowercase(), value.into_owned()))
         .collect();
+    let version = query.get("api-version").map(String::as_str);
+    let method = call.method.as_str();
+    let request = Request { shared, call, query: &query, caller, now };
+    if let Some(target) = azure::target(&call.path) {
+        let namespace = target.namespace();
+        check_foreign_version(version, namespace.unwrap_or("Microsoft.Resources"))?;
+        shared.directory().permissions.check(caller, method, &call.path)?;
+        let mut world = shared.world();
+        world.advance(now);
+        if let Some(namespace) = namespace {
+            check_group(shared, &world, subscription, &call.path)?;
+            world.providers.check(method, subscription, namespace)?;
+        }
+        return azure::answer(&request, &mut world, target);
+    }
     let route = arm_path::route(&call.path)?;
-    check_version(query.get("api-version").map(String::as_str))?;
-    check_group(config.resource_groups.as_deref(), &route)?;
-    shared.directory().permissions.check(caller, call.method.as_str(), &call.path)?;
+    check_version(version)?;
+    shared.directory().permissions.check(caller, method, &call.path)?;
 
     let mut world = shared.world();
     world.advance(now);
+    check_group(shared, &world, subscription, &call.path)?;
+    world.providers.check(method, subscription, PROVIDER)?;
     *region = region_of(&world, &route);
     if let Some(plan) = world.take_refusal(call.method.as_str(), &call.path) {
         let status = plan.status.and_then(|status| StatusCode::from_u16(status).ok());
         return Err(ArmError::service(status.unwrap_or(StatusCode::BAD_GATEWAY), plan.code, plan.message));
     }
-    let request = Request { shared, call, query: &query, caller, now };
     request.dispatch(&mut world, route)
 }
 
@@ -139,22 +155,37 @@ fn check_version(version: Option<&str>) -> Result<(), ArmError> {
     }
 }
 
-fn check_group(known: Option<&[String]>, route: &Route) -> Result<(), ArmError> {
-    let group = match route {
-        Route::Workspaces { group, .. } => group.as_deref(),
-        Route::Resource(id) | Route::Children(id, _) | Route::Secrets(id) | Route::Provision(id) => {
-            Some(id.group.as_str())
-        }
-        Route::Operation { .. } => None,
+/// A version of another provider than the machine learning service's: any that is spelled like one.
+fn check_foreign_version(version: Option<&str>, namespace: &str) -> Result<(), ArmError> {
+    let spelled = |version: &str| {
+        let date = version.strip_suffix("-preview").unwrap_or(version);
+        date.len() == 10 && date.parse::<jiff::civil::Date>().is_ok()
     };
-    match (known, group) {
-        (Some(known), Some(group)) if !known.iter().any(|it| it.eq_ignore_ascii_case(group)) => Err(ArmError::gateway(
-            StatusCode::NOT_FOUND,
-            "ResourceGroupNotFound",
-            format!("Resource group '{group}' could not be found."),
+    match version {
+        Some(version) if !version.is_empty() && !spelled(version) => Err(ArmError::gateway(
+            StatusCode::BAD_REQUEST,
+            "NoRegisteredProviderFound",
+            format!("No registered resource provider found for API version '{version}' of namespace '{namespace}'."),
         )),
+        Some(version) if !version.is_empty() => Ok(()),
+        // The same words for all.
+        none => check_version(none),
+    }
+}
+
+fn check_group(shared: &Shared, world: &World, subscription: &str, path: &str) -> Result<(), ArmError> {
+    let configured = shared.config.resource_groups.as_deref();
+    match group_of(path) {
+        Some(group) if !world.store.has_group(configured, subscription, group) => Err(errors::group_not_found(group)),
         _ => Ok(()),
     }
+}
+
+/// The resource group that a path is in.
+fn group_of(path: &str) -> Option<&str> {
+    let mut segments = path.split('/').filter(|segment| !segment.is_empty()).skip(2);
+    segments.next().filter(|third| third.eq_ignore_ascii_case("resourceGroups"))?;
+    segments.next()
 }
 
 fn region_of(world: &World, route: &Route) -> Option<String> {

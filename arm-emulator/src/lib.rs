@@ -20,6 +20,7 @@
 
 mod answer;
 mod arm_path;
+mod azure;
 mod categories;
 mod clock;
 mod config;
@@ -47,6 +48,7 @@ mod tls;
 mod workspaces;
 mod world;
 
+pub use azure::RegistrationState;
 pub use config::{
     Bucket, Config, ConflictScope, ContainerNaming, Credential, DEFAULT_SUBSCRIPTION, DEFAULT_TENANT, Identity, Issuer,
     Limits, Settings, Timings,

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::arm_path::{Child, ResourceId};
+use crate::azure::{Providers, Store};
 use crate::config::{ConflictScope, Settings};
 use crate::datastores;
 use crate::errors::{self, ArmError};
@@ -76,6 +77,8 @@ pub(crate) struct World {
     resources: BTreeMap<String, Stored>,
     planned: Vec<PlannedFailure>,
     pub(crate) faults: Faults,
+    pub(crate) store: Store,
+    pub(crate) providers: Providers,
 }
 
 impl World {
@@ -86,11 +89,14 @@ impl World {
             resources: BTreeMap::new(),
             planned: Vec::new(),
             faults: Faults::default(),
+            store: Store::default(),
+            providers: Providers::default(),
         }
     }
 
     /// Applies every operation that has come to its end by `now`.
     pub(crate) fn advance(&mut self, now: Timestamp) {
+        self.providers.advance(now);
         for operation in self.operations.take_due(now) {
             self.settle(operation);
         }
@@ -165,6 +171,11 @@ impl World {
         let below = format!("{key}/");
         self.resources.retain(|other, _| !other.starts_with(&below));
         was_there
+    }
+
+    /// Removes every resource whose key begins so.
+    pub(crate) fn remove_below(&mut self, below: &str) {
+        self.resources.retain(|key, _| !key.starts_with(below));
     }
 
     pub(crate) fn children(&self, workspace: &ResourceId, child: Child) -> impl Iterator<Item = &Stored> {

@@ -78,9 +78,8 @@ async fn other_subscriptions_groups_and_providers_are_unknown() {
     assert_eq!((reply.status, reply.code().as_str()), (404, "SubscriptionNotFound"));
     assert_eq!(session.get(&workspace("hub")).await.code(), "ResourceGroupNotFound");
     assert_eq!(session.get(&workspace("hub").replace("/rg/", "/KNOWN/")).await.code(), "ResourceNotFound");
-    let storage =
-        format!("/subscriptions/{SUBSCRIPTION}/resourceGroups/known/providers/Microsoft.Storage/storageAccounts");
-    assert_eq!(session.get(&storage).await.code(), "InvalidResourceNamespace");
+    let other = format!("/subscriptions/{SUBSCRIPTION}/resourceGroups/known/providers/Microsoft.Nothing/things");
+    assert_eq!(session.get(&other).await.code(), "InvalidResourceNamespace");
     assert_eq!(session.arm("POST", &workspace("hub").replace("/rg/", "/known/"), None).await.status, 405);
 }
 

@@ -1,6 +1,7 @@
 //! The emulator over the wire, as a client meets it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod beside;
 mod connections;
 mod control;
 mod errors;
