@@ -1,5 +1,8 @@
 //! What the policies of an object keep the operator from doing.
 
+use std::collections::BTreeMap;
+
+use arm_emulator::{Fault, FaultRule};
 use foundry_operator::api::FoundryHub;
 use foundry_operator::api::conditions::ConditionType;
 use serde_json::json;
@@ -46,6 +49,27 @@ async fn what_is_only_observed_is_published_and_never_written() {
     scene.delete::<FoundryHub>(&scene.platform, "watched").await;
     scene.until_gone::<FoundryHub>(&scene.platform, "watched").await;
     assert_eq!(scene.writes().len(), 0, "{:#?}", scene.writes());
+}
+
+#[tokio::test]
+async fn what_is_built_on_an_observed_hub_stays_while_azure_cannot_be_reached() {
+    let scene = Scene::new().await;
+    let id = scene.put_hub(&json!({}));
+    let mut spec = hub_spec(&scene.unique("contoso"));
+    spec["managementPolicy"] = json!("Observe");
+    scene.apply::<FoundryHub>(&scene.platform, "contoso", spec).await;
+    scene.until_ready::<FoundryHub>(&scene.platform, "contoso").await;
+    scene.ready_project("churn", "contoso").await;
+    let body = json!({"error": {"code": "ServiceUnavailable", "message": "not now"}});
+    let down = Fault::Answer { status: 503, headers: BTreeMap::default(), body };
+    scene.azure.add_fault(FaultRule::new("GET", &id, down));
+    scene.annotate::<FoundryHub>(&scene.platform, "contoso", "foundryoperator.dev/reconcile-at", "now").await;
+    let unreachable = |hub: &FoundryHub| says(hub, ConditionType::Synced, "Unknown", "AzureUnavailable");
+    let hub = scene.until(&scene.platform, "contoso", "unreachable", unreachable).await;
+    assert!(says(&hub, ConditionType::Ready, "True", "Reconciled"));
+    let status = hub.status.unwrap();
+    assert_eq!(status.engine.resource_id.as_deref(), Some(id.as_str()));
+    assert!(status.workspace.workspace_id.is_some());
 }
 
 #[tokio::test]

@@ -90,10 +90,14 @@ impl<K: Kind> Session<'_, K> {
         let engine = K::engine(&mut self.status);
         let owned = engine.resources.iter().find(|owned| same(owned, &primary.id));
         let confirmed = owned.is_some_and(|owned| owned.created_at.is_some() && owned.created_at == created_at);
-        let told = !rest.is_of_another() && (owned.is_some() || (observed && usable));
         engine.azure_name = Some(primary.id.name().to_owned());
-        engine.resource_id = told.then(|| primary.id.to_string());
-        if gone || rest.is_of_another() {
+        let taken = rest.is_of_another();
+        if taken || (gone && owned.is_none()) {
+            engine.resource_id = None;
+        } else if owned.is_some() || (observed && usable) {
+            engine.resource_id = Some(primary.id.to_string());
+        }
+        if gone || taken {
             let engine = std::mem::take(engine);
             self.status = K::Status::default();
             *K::engine(&mut self.status) = engine;
