@@ -311,7 +311,7 @@ impl Situation<'_> {
             return Some(Step::Create(wanted.clone()));
         }
         let (formerly, reason) = (standing.formerly(), standing.reason(wanted, &owner));
-        Some(Step::Update(Update { wanted: wanted.clone(), differences: standing.differences, formerly, reason }))
+        Some(Step::Update(Update { wanted: wanted.clone(), differences: standing.to_send(wanted), formerly, reason }))
     }
 
     fn not_adopted(&self, wanted: &Wanted, observed: &Value) -> Option<Step> {

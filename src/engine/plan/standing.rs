@@ -54,6 +54,16 @@ impl<'a> Standing<'a> {
             && !(hidden && (!self.is_same_spec() || self.secret_changed(wanted)))
     }
 
+    /// JSON pointers of what an update sends. A change that failed and left nothing different is sent again with the mark:
+    /// an empty body would not bring Azure to try again.
+    pub(super) fn to_send(&self, wanted: &Wanted) -> Vec<String> {
+        if self.differences.is_empty() && self.failed.is_some() {
+            vec![format!("{}/{}", wanted.type_.mark_in, ownership::OWNER_KEY)]
+        } else {
+            self.differences.clone()
+        }
+    }
+
     /// Whether it was never brought into being: what failed was its making, and not a change of it.
     pub(super) fn was_never_made(&self, owner: &Ownership) -> bool {
         self.failed.is_some() && *owner == Ownership::Ours && self.before.is_none()

@@ -151,3 +151,12 @@ fn pointers_are_told_as_a_person_reads_them() {
     let pointers = ["/properties/target".to_owned(), "/tags/a~1b".to_owned()];
     assert_eq!(listed(&pointers), "target, tags.a/b");
 }
+
+#[test]
+fn a_change_that_failed_and_left_nothing_different_is_sent_again_with_the_mark() {
+    let there = provisioning(&made(&workspace()), "Failed");
+    let Step::Update(update) = Scene::new().remembers(confirmed(&workspace())).sees(&workspace(), there).plan() else {
+        panic!("it is not changed")
+    };
+    assert_eq!(update.differences, [format!("/tags/{}", ownership::OWNER_KEY)]);
+}
