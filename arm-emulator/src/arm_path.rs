@@ -107,13 +107,17 @@ pub(crate) enum Route {
     Operation { subscription: String, location: String, operation: String },
 }
 
-/// Finds what `path` leads to, or the gateway's refusal.
-pub(crate) fn route(path: &str) -> Result<Route, ArmError> {
-    let decoded: Vec<String> = path
-        .split('/')
+/// The segments of a path, as they are meant.
+pub(crate) fn decoded(path: &str) -> Vec<String> {
+    path.split('/')
         .filter(|segment| !segment.is_empty())
         .map(|segment| percent_decode_str(segment).decode_utf8_lossy().into_owned())
-        .collect();
+        .collect()
+}
+
+/// Finds what `path` leads to, or the gateway's refusal.
+pub(crate) fn route(path: &str) -> Result<Route, ArmError> {
+    let decoded = decoded(path);
     let segments: Vec<&str> = decoded.iter().map(String::as_str).collect();
     let segments = spelled(&segments);
     let ["subscriptions", subscription, rest @ ..] = segments.as_slice() else {

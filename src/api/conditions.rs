@@ -104,8 +104,6 @@ reasons! {
     AzureUnavailable,
     /// Something that Azure needs is not there yet; it is tried again.
     DependencyMissing,
-    /// The operator's own calls to the Kubernetes API fail.
-    KubernetesUnavailable,
     /// The owner let the resource go and it stays in Azure.
     Orphaned,
     /// The resource was made in Azure.

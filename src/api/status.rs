@@ -92,6 +92,14 @@ pub struct OwnedResource {
     pub applied: Option<Applied>,
 }
 
+impl OwnedResource {
+    /// Whether this is the entry of the resource with that ARM id, letter case aside as ARM itself compares.
+    #[must_use]
+    pub fn is(&self, id: &str) -> bool {
+        self.id.eq_ignore_ascii_case(id)
+    }
+}
+
 /// A container or file share in the hub's storage account that belongs to a project.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]

@@ -133,7 +133,7 @@ pub fn plan(situation: &Situation<'_>) -> Step {
     if manages && !s.finalizer {
         return Step::AddFinalizer;
     }
-    let leaving = s.memory.resources.iter().rev().filter(|owned| !wanted.iter().any(|w| is(owned, &w.id)));
+    let leaving = s.memory.resources.iter().rev().filter(|owned| !wanted.iter().any(|w| owned.is(w.id.as_str())));
     if let (true, Some(owned)) = (manages, leaving.into_iter().next()) {
         return s.delete_one(owned);
     }
@@ -143,10 +143,6 @@ pub fn plan(situation: &Situation<'_>) -> Step {
 /// Whether a resource is the very one that the inventory means, as far as that was ever seen.
 fn is_the_one(owned: &OwnedResource, observed: &Value) -> bool {
     owned.created_at.is_none() || owned.created_at.as_deref() == ownership::created_at(observed)
-}
-
-fn is(owned: &OwnedResource, id: &ArmId) -> bool {
-    owned.id.eq_ignore_ascii_case(id.as_str())
 }
 
 impl Situation<'_> {
@@ -241,7 +237,7 @@ impl Situation<'_> {
 
     /// The step that brings one resource nearer to what it should be; `None` where it is.
     fn bring_about(&self, wanted: &Wanted) -> Option<Step> {
-        let recorded = self.memory.resources.iter().find(|owned| is(owned, &wanted.id));
+        let recorded = self.memory.resources.iter().find(|owned| owned.is(wanted.id.as_str()));
         let target = Target::Resource(wanted.id.clone());
         match self.sight(&target) {
             None | Some(Sight::Items(_) | Sight::Running(_)) => Some(Step::Observe(target)),

@@ -20,9 +20,6 @@ pub struct Cluster {
     control_plane: ControlPlane,
 }
 
-/// A namespace of a test's own.
-pub type Namespace = String;
-
 impl Cluster {
     /// Starts a control plane, in `folder` or in a temporary one, and installs CRDs and RBAC.
     ///

@@ -6,7 +6,7 @@ mod cluster;
 mod operator;
 
 pub use azure::{Azure, operator_credential};
-pub use cluster::{Cluster, Namespace, repository};
+pub use cluster::{Cluster, repository};
 pub use operator::{Operator, Settings};
 
 /// What went wrong on the stage.

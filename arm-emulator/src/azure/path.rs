@@ -1,6 +1,6 @@
 //! Paths that lead to something other than machine learning.
 
-use percent_encoding::percent_decode_str;
+use crate::arm_path::decoded;
 
 /// A type of resource that is only kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,11 +74,7 @@ impl Target {
 
 /// What the path leads to, unless it is for the machine learning service or for nobody.
 pub(crate) fn target(path: &str) -> Option<Target> {
-    let decoded: Vec<String> = path
-        .split('/')
-        .filter(|segment| !segment.is_empty())
-        .map(|segment| percent_decode_str(segment).decode_utf8_lossy().into_owned())
-        .collect();
+    let decoded = decoded(path);
     let segments: Vec<&str> = decoded.iter().map(String::as_str).collect();
     let is = |segment: &str, word: &str| segment.eq_ignore_ascii_case(word);
     let own = |text: &str| text.to_owned();

@@ -137,7 +137,7 @@ impl<'c, K: Kind> Session<'c, K> {
 
     fn remember(&mut self, resource: OwnedResource) {
         let resources = &mut K::engine(&mut self.status).resources;
-        match resources.iter_mut().find(|owned| owned.id.eq_ignore_ascii_case(&resource.id)) {
+        match resources.iter_mut().find(|owned| owned.is(&resource.id)) {
             Some(owned) => *owned = resource,
             None => resources.push(resource),
         }
@@ -146,14 +146,14 @@ impl<'c, K: Kind> Session<'c, K> {
     fn written(&mut self, id: &ArmId, applied: Applied) {
         let engine = K::engine(&mut self.status);
         engine.refused = None;
-        if let Some(owned) = engine.resources.iter_mut().find(|owned| same(owned, id)) {
+        if let Some(owned) = engine.resources.iter_mut().find(|owned| owned.is(id.as_str())) {
             owned.applied = Some(applied);
         }
     }
 
     fn forget(&mut self, id: &ArmId, farewell: Farewell) {
         let engine = K::engine(&mut self.status);
-        engine.resources.retain(|owned| !same(owned, id));
+        engine.resources.retain(|owned| !owned.is(id.as_str()));
         if farewell == Farewell::Orphaned {
             engine.operation = None;
         }
@@ -185,10 +185,6 @@ impl<'c, K: Kind> Session<'c, K> {
         let asked = self.object.annotations().get(RECONCILE_AT).map_or("", String::as_str);
         format!("{}/{asked}", env!("CARGO_PKG_VERSION"))
     }
-}
-
-fn same(owned: &OwnedResource, id: &ArmId) -> bool {
-    owned.id.eq_ignore_ascii_case(id.as_str())
 }
 
 fn api_version(id: &ArmId) -> &'static str {

@@ -10,7 +10,7 @@ use kube::runtime::controller::Action;
 use kube::runtime::events::EventType;
 use serde_json::{Value, json};
 
-use super::{Session, same};
+use super::Session;
 use crate::api::RECONCILE_AT;
 use crate::api::conditions::{ConditionType, Reason, find};
 use crate::api::policies::ManagementPolicy;
@@ -88,7 +88,7 @@ impl<K: Kind> Session<'_, K> {
         let observed = self.object.policies().management == ManagementPolicy::Observe && there.is_some();
         let usable = matches!(rest.state, State::Settled | State::Working | State::Waiting | State::Drifted);
         let engine = K::engine(&mut self.status);
-        let owned = engine.resources.iter().find(|owned| same(owned, &primary.id));
+        let owned = engine.resources.iter().find(|owned| owned.is(primary.id.as_str()));
         let confirmed = owned.is_some_and(|owned| owned.created_at.is_some() && owned.created_at == created_at);
         engine.azure_name = Some(primary.id.name().to_owned());
         let taken = rest.is_of_another();

@@ -7,7 +7,7 @@ use kube::ResourceExt as _;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
-use super::{Next, Session, api_version, same};
+use super::{Next, Session, api_version};
 use crate::api::conditions::Reason;
 use crate::api::status::{Applied, Operation, OperationKind, OwnedResource};
 use crate::arm::resource_type::{UpdateBy, label};
@@ -46,7 +46,7 @@ impl<K: Kind> Session<'_, K> {
         if !self.is_current().await? {
             return Ok(Next::Plan);
         }
-        let owned = K::engine(&mut self.status).resources.iter().find(|owned| same(owned, &wanted.id));
+        let owned = K::engine(&mut self.status).resources.iter().find(|owned| owned.is(wanted.id.as_str()));
         let formerly = owned.and_then(|owned| owned.applied.as_ref()).map(|applied| applied.fields.clone());
         if formerly.is_some() {
             let note = format!("{} was gone from Azure, or failed there; it is made again", label(&wanted.id));

@@ -198,7 +198,7 @@ impl Life {
             }
             Step::Confirm(owned) => remember(session, owned),
             Step::Forget(id, farewell) => {
-                session.memory.resources.retain(|owned| !is(owned, &id));
+                session.memory.resources.retain(|owned| !owned.is(id.as_str()));
                 if farewell == Farewell::Orphaned {
                     session.memory.operation = None;
                 }
@@ -271,7 +271,7 @@ impl Life {
         let attempt = attempt(wanted, TOKEN);
         assert_ne!(session.memory.refused.as_ref(), Some(&attempt), "a refusal was tried again");
         let inventory = &self.published.resources;
-        assert!(inventory.iter().any(|owned| is(owned, &wanted.id)), "written unrecorded");
+        assert!(inventory.iter().any(|owned| owned.is(wanted.id.as_str())), "written unrecorded");
 
         let answer = match by {
             UpdateBy::Put => self.azure.put(&wanted.id, body, &mut self.rng),
@@ -392,7 +392,7 @@ fn remember(session: &mut Reconcile, owned: OwnedResource) {
 
 fn written(session: &mut Reconcile, id: &ArmId, applied: Applied) {
     session.memory.refused = None;
-    if let Some(owned) = session.memory.resources.iter_mut().find(|owned| is(owned, id)) {
+    if let Some(owned) = session.memory.resources.iter_mut().find(|owned| owned.is(id.as_str())) {
         owned.applied = Some(applied);
     }
 }
