@@ -58,6 +58,8 @@ reasons! {
     Updating,
     /// Azure is deleting the resource.
     Deleting,
+    /// Azure is setting up what belongs to the resource, such as a hub's network.
+    Provisioning,
     /// Azure is at work on the resource, though not for this object.
     InProgress,
     /// The hub was not found in the cluster.
@@ -110,6 +112,8 @@ reasons! {
     Created,
     /// The resource was changed as the spec asks.
     Updated,
+    /// What belongs to the resource was set up.
+    Provisioned,
     /// The resource was changed back to what the spec says.
     DriftCorrected,
     /// The resource was gone from Azure and is made again.

@@ -8,6 +8,8 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::encryption::{self, Encryption, SystemDatastoresAuthMode};
+use super::network::{self, ManagedNetwork, ManagedNetworkStatus};
 use super::policies::Policies;
 use super::references::{AzureReference, Identity};
 use super::rules;
@@ -29,6 +31,7 @@ use super::status::{EngineStatus, WorkspaceStatus};
     validation = rules::name_serves_as_azure_name(),
     validation = rules::fixed_once_created("storageAccount"),
     validation = rules::fixed_once_created("keyVault"),
+    validation = encryption::fixed_once_created(),
     printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
     printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
     printcolumn(name = "Azure name", type_ = "string", json_path = ".status.azureName"),
@@ -40,7 +43,8 @@ use super::status::{EngineStatus, WorkspaceStatus};
     validation = rules::fixed_optional("subscriptionId"),
     validation = rules::fixed("resourceGroup"),
     validation = rules::fixed("location"),
-    validation = network_stays_on(),
+    validation = network::stays_on(),
+    validation = encryption::identity_is_of_hub(),
 )]
 pub struct FoundryHubSpec {
     /// Name of the hub in Azure; by default `metadata.name`. Fixed.
@@ -97,6 +101,12 @@ pub struct FoundryHubSpec {
     /// The network that Azure keeps for the hub's computes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub managed_network: Option<ManagedNetwork>,
+    /// A key of one's own that encrypts the hub's data. Fixed once the hub exists, all but the key's identifier.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<Encryption>,
+    /// How the datastores that Azure makes in the hub sign in to the storage account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub system_datastores_auth_mode: Option<SystemDatastoresAuthMode>,
     /// The hub owner's consent: which namespaces may have projects in this hub.
     #[serde(default)]
     pub allowed_projects: AllowedProjects,
@@ -112,39 +122,6 @@ pub enum PublicNetworkAccess {
     Enabled,
     /// Only through private endpoints.
     Disabled,
-}
-
-/// What computes may reach in a managed network.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
-pub enum IsolationMode {
-    /// No managed network.
-    Disabled,
-    /// The whole internet.
-    AllowInternetOutbound,
-    /// Only what rules allow.
-    AllowOnlyApprovedOutbound,
-}
-
-/// Size of the firewall that enforces FQDN rules.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
-pub enum FirewallSku {
-    /// With all features.
-    Standard,
-    /// The cheaper one.
-    Basic,
-}
-
-/// The network that Azure keeps for the hub's computes. Once on, Azure never switches it off again.
-#[derive(Clone, Debug, Deserialize, Serialize, KubeSchema, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("!has(self.firewallSku) || self.isolationMode == 'AllowOnlyApprovedOutbound'")
-    .message("firewallSku goes with isolationMode AllowOnlyApprovedOutbound only: take it out or change the mode"))]
-pub struct ManagedNetwork {
-    /// What computes may reach.
-    pub isolation_mode: IsolationMode,
-    /// The firewall for FQDN rules.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub firewall_sku: Option<FirewallSku>,
 }
 
 /// The hub owner's consent to projects.
@@ -208,6 +185,9 @@ pub struct FoundryHubStatus {
     /// What Azure made.
     #[serde(flatten)]
     pub workspace: WorkspaceStatus,
+    /// The network that Azure keeps for the hub's computes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_network: Option<ManagedNetworkStatus>,
 }
 
 fn subscription_id() -> Rule {
@@ -232,12 +212,4 @@ fn selector_can_match() -> Rule {
         "!has(self.selector) || !has(self.selector.matchExpressions) || self.selector.matchExpressions.all(e, e.operator in ['In', 'NotIn'] ? has(e.values) && size(e.values) > 0 : e.operator in ['Exists', 'DoesNotExist'] && (!has(e.values) || size(e.values) == 0))",
     )
     .message("the operator of a matchExpression must be In or NotIn with values, or Exists or DoesNotExist without")
-}
-
-/// FACT: "Managed network cannot be disabled once enabled." (ARM reference, section 7)
-fn network_stays_on() -> Rule {
-    Rule::new(
-        "!has(oldSelf.managedNetwork) || oldSelf.managedNetwork.isolationMode == 'Disabled' || (has(self.managedNetwork) && self.managedNetwork.isolationMode != 'Disabled')",
-    )
-    .message("Azure does not switch a managed network off again: keep managedNetwork and an isolationMode other than Disabled, or make another hub")
 }

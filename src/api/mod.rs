@@ -4,8 +4,10 @@
 pub mod conditions;
 pub mod connection;
 pub mod credentials;
+pub mod encryption;
 pub mod hub;
 pub mod manifest;
+pub mod network;
 pub mod policies;
 pub mod project;
 pub mod references;

@@ -11,6 +11,12 @@ pub(super) fn azure_name() -> Rule {
         .message("azureName must have 3 to 33 letters, digits, '-' or '_', and begin with a letter or digit")
 }
 
+/// The name of something below a workspace.
+pub(super) fn resource_name() -> Rule {
+    Rule::new(format!("self.matches('{AZURE_NAME}')"))
+        .message("name must have 3 to 33 letters, digits, '-' or '_', and begin with a letter or digit")
+}
+
 /// Root rule for kinds whose Azure name is by default their own name.
 pub(super) fn name_serves_as_azure_name() -> Rule {
     Rule::new(format!("has(self.spec.azureName) || self.metadata.name.matches('{AZURE_NAME}')")).message(
@@ -56,6 +62,12 @@ pub(super) fn arm_reference(resource_type: &str, what: &str) -> Rule {
 /// The same for a text that is an ARM id.
 pub(super) fn arm_id(resource_type: &str, what: &str) -> Rule {
     Rule::new(format!("self.matches('{}')", arm_id_pattern(resource_type))).message(arm_id_message(resource_type, what))
+}
+
+/// A text that is the ARM id of a resource of whatever type.
+pub(super) fn any_arm_id() -> Rule {
+    Rule::new("self.matches('(?i)^/subscriptions/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/resourceGroups/[-a-z0-9._()]{0,89}[-a-z0-9_()]/providers/[a-z0-9.]+(/[-a-z0-9._()]+/[-a-z0-9._()]+)+$')")
+        .message("must be the ARM id of a resource: /subscriptions/<guid>/resourceGroups/<name>/providers/<namespace>/<type>/<name>")
 }
 
 /// The same for a list of ARM ids.

@@ -28,9 +28,6 @@ pub struct EngineStatus {
     /// The inventory of Azure resources that this object has made or is about to make.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resources: Vec<OwnedResource>,
-    /// Fingerprint of what Azure refused for good: the same is not sent again.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub refused: Option<String>,
 }
 
 /// What a long-running operation does to its resource.
@@ -42,6 +39,8 @@ pub enum OperationKind {
     Update,
     /// It is being deleted.
     Delete,
+    /// What belongs to it is being set up, such as a hub's network.
+    Provision,
 }
 
 /// An operation that ARM accepted with 202 and that has not ended yet.
@@ -59,7 +58,7 @@ pub struct Operation {
     /// What was sent, to become the resource's `applied` when the operation succeeds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sent: Option<Applied>,
-    /// Fingerprint of the attempt, to become the status's `refused` where Azure refuses it for good.
+    /// Fingerprint of the attempt, to become the resource's `refused` where Azure refuses it for good.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<String>,
 }
@@ -90,6 +89,19 @@ pub struct OwnedResource {
     /// What was last written to it; absent until the first write has succeeded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub applied: Option<Applied>,
+    /// What Azure refused for good: the same is not sent again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<Refusal>,
+}
+
+/// An attempt that Azure refused for good.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Refusal {
+    /// Fingerprint of the attempt.
+    pub attempt: String,
+    /// Why, and what to do about it.
+    pub message: String,
 }
 
 impl OwnedResource {

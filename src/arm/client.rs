@@ -124,7 +124,7 @@ impl Client {
     /// # Errors
     /// [`ArmError`] where ARM refuses or does not answer.
     pub async fn put(&self, id: &ArmId, api_version: &str, body: Body) -> Result<Written, ArmError> {
-        self.write(Method::PUT, id, api_version, Some(body)).await
+        self.write(Method::PUT, self.url(id.as_str(), api_version), Some(body)).await
     }
 
     /// Changes part of a resource.
@@ -132,7 +132,15 @@ impl Client {
     /// # Errors
     /// [`ArmError`] where ARM refuses or does not answer.
     pub async fn patch(&self, id: &ArmId, api_version: &str, body: Body) -> Result<Written, ArmError> {
-        self.write(Method::PATCH, id, api_version, Some(body)).await
+        self.write(Method::PATCH, self.url(id.as_str(), api_version), Some(body)).await
+    }
+
+    /// Asks for an action on a resource, such as `provisionManagedNetwork`.
+    ///
+    /// # Errors
+    /// [`ArmError`] where ARM refuses or does not answer.
+    pub async fn post(&self, id: &ArmId, action: &str, api_version: &str, body: Body) -> Result<Written, ArmError> {
+        self.write(Method::POST, self.url(&format!("{id}/{action}"), api_version), Some(body)).await
     }
 
     /// Deletes a resource; one that is gone already is a success.
@@ -140,7 +148,7 @@ impl Client {
     /// # Errors
     /// [`ArmError`] where ARM refuses or does not answer.
     pub async fn delete(&self, id: &ArmId, api_version: &str) -> Result<Written, ArmError> {
-        match self.write(Method::DELETE, id, api_version, None).await {
+        match self.write(Method::DELETE, self.url(id.as_str(), api_version), None).await {
             Err(error) if is_absence(&error) => Ok(Written::Done(None)),
             other => other,
         }
@@ -173,14 +181,8 @@ impl Client {
         })
     }
 
-    async fn write(
-        &self,
-        method: Method,
-        id: &ArmId,
-        api_version: &str,
-        body: Option<Body>,
-    ) -> Result<Written, ArmError> {
-        let answer = self.send(method, self.url(id.as_str(), api_version), body).await?;
+    async fn write(&self, method: Method, url: Url, body: Option<Body>) -> Result<Written, ArmError> {
+        let answer = self.send(method, url, body).await?;
         if answer.status != StatusCode::ACCEPTED {
             return Ok(Written::Done(serde_json::from_slice(&answer.body).ok()));
         }

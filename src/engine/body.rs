@@ -4,6 +4,7 @@
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
+use crate::arm::resource_type::UpdateBy;
 use crate::arm::{ArmId, ResourceType};
 
 /// A short fingerprint of a body.
@@ -39,8 +40,10 @@ pub fn differences(wanted: &Value, observed: &Value, formerly: &[String], type_:
     let mut different: Vec<String> =
         leaves(wanted).into_iter().filter(|at| !equal(at, wanted.pointer(at), observed.pointer(at))).collect();
     let removable = |at: &&String| {
-        let entry = at.strip_prefix(type_.mark_in).is_some_and(|key| key.starts_with('/'));
-        entry || type_.texts.contains(&at.as_str())
+        let entry = type_.mark_in.and_then(|map| at.strip_prefix(map)).is_some_and(|key| key.starts_with('/'));
+        // A PUT leaves nothing that it does not name.
+        let replaced = type_.update == UpdateBy::Put && !type_.carried.contains(&at.as_str());
+        entry || replaced || type_.texts.contains(&at.as_str())
     };
     let left_behind = formerly.iter().filter(|at| wanted.pointer(at).is_none()).filter(removable);
     different.extend(left_behind.filter(|at| !is_blank(observed.pointer(at))).cloned());
@@ -58,11 +61,11 @@ pub fn patch(
 ) -> Value {
     let mut body = Value::Object(Map::new());
     for at in differences {
-        let unit = unit_of(at);
+        let unit = unit_of(at, type_);
         if body.pointer(unit).is_some() {
             continue;
         }
-        let value = if unit == type_.mark_in {
+        let value = if type_.mark_in == Some(unit) {
             merged_map(wanted, observed, formerly, unit)
         } else if unit == "/identity" {
             identity(&wanted["identity"], &observed["identity"])
@@ -72,7 +75,7 @@ pub fn patch(
         };
         set(&mut body, unit, value);
     }
-    let sent: Vec<&&str> = type_.carried.iter().filter(|at| body.pointer(unit_of(at)).is_some()).collect();
+    let sent: Vec<&&str> = type_.carried.iter().filter(|at| body.pointer(unit_of(at, type_)).is_some()).collect();
     for at in sent {
         carry(&mut body, observed, at);
     }
@@ -83,7 +86,9 @@ pub fn patch(
 #[must_use]
 pub fn replacement(wanted: &Value, observed: &Value, formerly: &[String], type_: &ResourceType) -> Value {
     let mut body = wanted.clone();
-    set(&mut body, type_.mark_in, merged_map(wanted, observed, formerly, type_.mark_in));
+    if let Some(map) = type_.mark_in {
+        set(&mut body, map, merged_map(wanted, observed, formerly, map));
+    }
     for at in type_.carried {
         carry(&mut body, observed, at);
     }
@@ -144,7 +149,10 @@ pub fn escape(key: &str) -> String {
 }
 
 /// A PATCH replaces whole what these name: `/tags`, `/identity`, `/properties/description`.
-fn unit_of(at: &str) -> &str {
+fn unit_of<'a>(at: &'a str, type_: &ResourceType) -> &'a str {
+    if type_.sent_alone.contains(&at) {
+        return at;
+    }
     let segments = if at.starts_with("/properties/") { 2 } else { 1 };
     at.match_indices('/').nth(segments).map_or(at, |(end, _)| &at[..end])
 }
@@ -198,8 +206,14 @@ fn equal(at: &str, wanted: Option<&Value>, observed: Option<&Value>) -> bool {
 /// FACT: GET changes the letter case of ids and categories, Cognitive Services puts a space into the identity's type (ARM
 /// reference, sections 3 and 4).
 fn equal_text(at: &str, wanted: &str, observed: &str) -> bool {
-    const SPELLED_FREELY: &[&str] =
-        &["/kind", "/location", "/identity/type", "/properties/category", "/properties/authType"];
+    const SPELLED_FREELY: &[&str] = &[
+        "/kind",
+        "/location",
+        "/identity/type",
+        "/properties/category",
+        "/properties/authType",
+        "/properties/systemDatastoresAuthMode",
+    ];
     if SPELLED_FREELY.contains(&at) {
         let plain = |text: &str| text.replace(' ', "").to_ascii_lowercase();
         return plain(wanted) == plain(observed);
@@ -210,11 +224,12 @@ fn equal_text(at: &str, wanted: &str, observed: &str) -> bool {
     }
 }
 
-/// FACT: unset strings read back as `""` or `null` (ARM reference, section 3).
+/// FACT: unset strings read back as `""` or `null` (ARM reference, section 3). A list without items says as little.
 fn is_blank(value: Option<&Value>) -> bool {
     match value {
         None | Some(Value::Null) => true,
         Some(Value::String(text)) => text.is_empty(),
+        Some(Value::Array(items)) => items.is_empty(),
         Some(_) => false,
     }
 }

@@ -32,6 +32,46 @@ pub struct Wanted {
     pub secrets: Vec<SecretValue>,
     /// Why it may not be taken over where it exists, whatever the object's own policy says.
     pub adoption_forbidden: Option<String>,
+    /// What is set up once the whole set is there.
+    pub provision: Option<Provision>,
+}
+
+impl Wanted {
+    /// A resource of which nothing but its managed fields is said.
+    #[must_use]
+    pub fn new(id: ArmId, type_: &'static ResourceType, body: Value) -> Self {
+        Self {
+            id,
+            type_,
+            body,
+            defaults: Value::Null,
+            write_only: Value::Null,
+            secrets: Vec::new(),
+            adoption_forbidden: None,
+            provision: None,
+        }
+    }
+}
+
+/// Something that Azure sets up when it is asked to, which no field of the body asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Provision {
+    /// What is set up, as a person says it: `the managed network`.
+    pub what: &'static str,
+    /// The action below the resource that asks for it.
+    pub action: &'static str,
+    /// The body of that call.
+    pub body: Value,
+    /// JSON pointers into the resource, with what they show once it is set up.
+    pub done: Vec<(&'static str, Value)>,
+}
+
+impl Provision {
+    /// Whether the resource shows that it is set up.
+    #[must_use]
+    pub fn is_done(&self, observed: &Value) -> bool {
+        self.done.iter().all(|(at, value)| observed.pointer(at) == Some(value))
+    }
 }
 
 /// A secret value that the body needs.
@@ -102,8 +142,7 @@ pub trait Kind:
     }
 
     /// Collections below the primary that are read, beside the resources themselves, for what is published.
-    #[must_use]
-    fn reads() -> &'static [&'static str] {
+    fn reads(&self) -> &'static [&'static str] {
         &[]
     }
 

@@ -5,6 +5,7 @@ pub mod body;
 pub mod context;
 pub mod driver;
 pub mod events;
+pub mod inventory;
 pub mod kind;
 pub mod ownership;
 pub mod plan;
@@ -14,5 +15,5 @@ pub mod sight;
 pub mod verdict;
 
 pub use context::Context;
-pub use kind::{Kind, SecretValue, Unresolved, Wanted};
+pub use kind::{Kind, Provision, SecretValue, Unresolved, Wanted};
 pub use sight::{Sight, Sights, Target};

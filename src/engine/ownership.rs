@@ -32,10 +32,12 @@ pub enum Ownership {
     Foreign(String),
 }
 
-/// Judges by the mark; where somebody took it off, by the time of creation, which only Azure sets.
+/// Judges by the mark; where somebody took it off, by the time of creation, which only Azure sets. A part, which can carry
+/// no mark, belongs to whom the resource belongs that it is part of: that has to be judged first.
 #[must_use]
 pub fn judge(observed: &Value, type_: &ResourceType, mark: &str, recorded: Option<&OwnedResource>) -> Ownership {
-    let found = observed.pointer(type_.mark_in).and_then(|map| map[OWNER_KEY].as_str()).filter(|mark| !mark.is_empty());
+    let Some(marked) = type_.mark_in else { return Ownership::Ours };
+    let found = observed.pointer(marked).and_then(|map| map[OWNER_KEY].as_str()).filter(|mark| !mark.is_empty());
     match found {
         Some(found) if found == mark => Ownership::Ours,
         Some(found) => Ownership::Foreign(found.to_owned()),

@@ -9,20 +9,23 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 pub use rests::listed;
-use rests::{ANOTHER_NAME, at_work, fixed_differs, foreign, gone, passing, written_in_vain};
+use rests::{
+    ANOTHER_NAME, absent_part, at_work, fixed_differs, foreign, gone, not_set_up, passing, refused_before,
+    written_in_vain,
+};
 use standing::Standing;
-pub use standing::{applied, attempt};
+pub use standing::{applied, attempt, call};
 
-use super::kind::{Unresolved, Wanted};
+use super::inventory;
+use super::kind::{Provision, Unresolved, Wanted};
 use super::ownership::{self, Ownership};
-use super::sight::{Sight, Sights, Target};
+use super::sight::{Sight, Sights, Target, member};
 use super::verdict::{Rest, State, Wake};
-use crate::api::RECONCILE_AT;
-use crate::api::conditions::{ConditionType, Reason, find};
+use crate::api::conditions::Reason;
 use crate::api::policies::{AdoptionPolicy, DeletionPolicy, ManagementPolicy, Policies};
 use crate::api::status::{EngineStatus, Operation, OperationKind, OwnedResource};
 use crate::arm::resource_type::{self, label};
-use crate::arm::{ArmId, Class};
+use crate::arm::{ArmId, Class, ResourceType};
 
 /// How soon to look again at a resource that somebody else is changing.
 const FOREIGN_WORK: Duration = Duration::from_secs(10);
@@ -76,6 +79,8 @@ pub enum Step {
     Update(Update),
     /// Delete the resource.
     Delete(ArmId),
+    /// Have set up what belongs to the resource.
+    Provision(ArmId, Provision),
     /// Take our finalizer off.
     Release,
     /// Nothing to do now.
@@ -137,7 +142,7 @@ pub fn plan(situation: &Situation<'_>) -> Step {
     if let (true, Some(owned)) = (manages, leaving.into_iter().next()) {
         return s.delete_one(owned);
     }
-    wanted.iter().find_map(|wanted| s.bring_about(wanted)).unwrap_or_else(|| s.settle(wanted))
+    s.bring_about_all(wanted)
 }
 
 /// Whether a resource is the very one that the inventory means, as far as that was ever seen.
@@ -164,7 +169,7 @@ impl Situation<'_> {
     }
 
     fn let_go(&self) -> Step {
-        match self.memory.resources.last().and_then(|owned| ArmId::parse(&owned.id).ok()) {
+        match inventory::last_whole(&self.memory.resources).and_then(|owned| ArmId::parse(&owned.id).ok()) {
             Some(id) => Step::Forget(id, Farewell::Orphaned),
             None if self.finalizer => Step::Release,
             None => gone(),
@@ -180,6 +185,7 @@ impl Situation<'_> {
             OperationKind::Create => (Reason::Creating, "creating"),
             OperationKind::Update => (Reason::Updating, "updating"),
             OperationKind::Delete => (Reason::Deleting, "deleting"),
+            OperationKind::Provision => (Reason::Provisioning, "setting up what belongs to"),
         };
         let then = if self.deleting && operation.kind != OperationKind::Delete {
             "; it is deleted when that has ended (deletionPolicy: Orphan would release the object at once)"
@@ -194,7 +200,7 @@ impl Situation<'_> {
         if let Some(holder) = self.held_by {
             return Step::Rest(Rest::new(State::Waiting, Reason::HubHasProjects, holder, Wake::Resync));
         }
-        match self.memory.resources.last() {
+        match inventory::last_whole(&self.memory.resources) {
             Some(owned) => self.delete_one(owned),
             None if self.finalizer => Step::Release,
             None => gone(),
@@ -210,20 +216,35 @@ impl Situation<'_> {
             );
             return Step::Rest(Rest::new(State::Stalled, Reason::Conflict, message, Wake::Event));
         };
-        let target = Target::Resource(id.clone());
-        match self.sight(&target) {
-            None | Some(Sight::Items(_) | Sight::Running(_)) => Step::Observe(target),
-            Some(Sight::Absent) => Step::Forget(id, Farewell::Gone),
-            Some(Sight::Present(observed)) => match ownership::judge(observed, type_, self.mark, Some(owned)) {
+        match self.whole_is_ours(owned) {
+            Ok(true) => {}
+            Ok(false) => return Step::Forget(id, Farewell::NotOurs),
+            Err(look) => return look,
+        }
+        match self.look_at(&id, type_) {
+            Err(look) => look,
+            Ok(None) => Step::Forget(id, Farewell::Gone),
+            Ok(Some(observed)) => match ownership::judge(observed, type_, self.mark, Some(owned)) {
                 // The mark alone is not enough here: another object of ours, of the same name, may have made a namesake.
-                Ownership::Ours if is_the_one(owned, observed) => self.end(id, observed),
+                Ownership::Ours if is_the_one(owned, observed) => self.end(id, type_, observed),
                 Ownership::Ours | Ownership::Unmarked | Ownership::Foreign(_) => Step::Forget(id, Farewell::NotOurs),
             },
         }
     }
 
-    fn end(&self, id: ArmId, observed: &Value) -> Step {
-        let (why, wake) = match at_work(observed) {
+    /// Whether what the resource is a part of, if it is one, is this object's.
+    fn whole_is_ours(&self, part: &OwnedResource) -> Result<bool, Step> {
+        let Some(id) = inventory::whole_of(part) else { return Ok(true) };
+        let whole = self.memory.resources.iter().find(|owned| owned.is(id.as_str()));
+        let (Some(whole), Some(type_)) = (whole, resource_type::of(&id)) else { return Ok(false) };
+        let observed = self.look_at(&id, type_)?;
+        Ok(observed.is_none_or(|observed| {
+            ownership::judge(observed, type_, self.mark, Some(whole)) == Ownership::Ours && is_the_one(whole, observed)
+        }))
+    }
+
+    fn end(&self, id: ArmId, type_: &ResourceType, observed: &Value) -> Step {
+        let (why, wake) = match at_work(observed, type_) {
             Some(state) => (format!("is {state} in Azure; waiting for that to end"), Wake::After(FOREIGN_WORK)),
             None if self.just_done == Some((OperationKind::Delete, &id)) => {
                 ("is still in Azure after it was deleted; it is deleted again later".to_owned(), passing(Class::Fast))
@@ -235,23 +256,57 @@ impl Situation<'_> {
         Step::Rest(Rest::new(State::Working, Reason::Deleting, message, wake))
     }
 
+    fn bring_about_all(&self, set: &[Wanted]) -> Step {
+        let mut stalled = None;
+        for (place, wanted) in set.iter().enumerate() {
+            match self.bring_about(wanted) {
+                None => {}
+                // A member that Azure refuses holds up no other one; but all hang on the first.
+                Some(Step::Rest(rest)) if rest.state == State::Stalled && place > 0 => {
+                    stalled.get_or_insert(Step::Rest(rest));
+                }
+                Some(step) => return step,
+            }
+        }
+        stalled.unwrap_or_else(|| self.settle(set))
+    }
+
     /// The step that brings one resource nearer to what it should be; `None` where it is.
     fn bring_about(&self, wanted: &Wanted) -> Option<Step> {
         let recorded = self.memory.resources.iter().find(|owned| owned.is(wanted.id.as_str()));
-        let target = Target::Resource(wanted.id.clone());
-        match self.sight(&target) {
-            None | Some(Sight::Items(_) | Sight::Running(_)) => Some(Step::Observe(target)),
-            Some(Sight::Absent) => Some(self.make(wanted, recorded)),
-            Some(Sight::Present(observed)) => self.mend(wanted, recorded, observed),
+        match self.look_at(&wanted.id, wanted.type_) {
+            Err(look) => Some(look),
+            Ok(None) => Some(self.make(wanted, recorded)),
+            Ok(Some(observed)) => self.mend(wanted, recorded, observed),
+        }
+    }
+
+    /// The resource as it is now, `None` where there is none, or where to look first.
+    fn look_at(&self, id: &ArmId, type_: &ResourceType) -> Result<Option<&Value>, Step> {
+        let alone = Target::Resource(id.clone());
+        match (self.sight(&alone), type_.listed_in) {
+            (Some(Sight::Present(observed)), _) => Ok(Some(observed)),
+            (Some(Sight::Absent), _) => Ok(None),
+            (_, Some(collection)) => {
+                let listed = Target::Collection(id.top_level(), collection);
+                match self.sight(&listed) {
+                    Some(Sight::Items(items)) => Ok(member(items, id)),
+                    _ => Err(Step::Observe(listed)),
+                }
+            }
+            (_, None) => Err(Step::Observe(alone)),
         }
     }
 
     fn make(&self, wanted: &Wanted, recorded: Option<&OwnedResource>) -> Step {
         if self.policies.management == ManagementPolicy::Observe {
+            if wanted.type_.is_part() {
+                return absent_part(wanted);
+            }
             let message = format!("{} does not exist; managementPolicy Observe does not make it", label(&wanted.id));
             return Step::Rest(Rest::new(State::Missing, Reason::NotFound, message, Wake::Resync));
         }
-        if let Some(refused) = self.refused(wanted) {
+        if let Some(refused) = refused_before(recorded, &attempt(wanted, self.retry_token)) {
             return refused;
         }
         if recorded.is_none() {
@@ -277,7 +332,7 @@ impl Situation<'_> {
             }
             Ownership::Unmarked | Ownership::Ours => {}
         }
-        if let Some(state) = at_work(observed) {
+        if let Some(state) = at_work(observed, wanted.type_) {
             let message = format!("{} is {state} in Azure; waiting for that to end", label(&wanted.id));
             return Some(Step::Rest(Rest::new(State::Working, Reason::InProgress, message, Wake::After(FOREIGN_WORK))));
         }
@@ -290,10 +345,10 @@ impl Situation<'_> {
             return standing.only_looked_at(wanted);
         }
         if standing.is_as_wanted(wanted) {
-            let confirmed = standing.confirmed(wanted, observed);
+            let confirmed = standing.confirmed(wanted, recorded, observed);
             return (recorded != Some(&confirmed)).then_some(Step::Confirm(confirmed));
         }
-        if let Some(refused) = self.refused(wanted) {
+        if let Some(refused) = refused_before(recorded, &attempt(wanted, self.retry_token)) {
             return Some(refused);
         }
         // The write that is to come makes it ours: what the inventory does not name would be left behind.
@@ -325,25 +380,9 @@ impl Situation<'_> {
         Some(Step::Rest(Rest::new(State::Stalled, Reason::AlreadyExists, message, Wake::Resync)))
     }
 
-    /// Where this very attempt was refused for good before. What came between, and took the condition away, does not matter.
-    fn refused(&self, wanted: &Wanted) -> Option<Step> {
-        if self.memory.refused.as_deref() != Some(attempt(wanted, self.retry_token).as_str()) {
-            return None;
-        }
-        let told = find(&self.memory.conditions, ConditionType::Stalled)
-            .filter(|stalled| stalled.reason == Reason::Refused.as_str())
-            .map(|stalled| stalled.message.clone());
-        let message = told.unwrap_or_else(|| {
-            format!(
-                "Azure refused before to write {} as the spec says: change the spec, or ask for another try with the annotation {RECONCILE_AT}",
-                label(&wanted.id)
-            )
-        });
-        Some(Step::Rest(Rest::new(State::Stalled, Reason::Refused, message, Wake::Resync)))
-    }
-
     fn just_wrote(&self, id: &ArmId) -> bool {
-        self.just_done.is_some_and(|(kind, done)| kind != OperationKind::Delete && done == id)
+        let wrote = |kind| matches!(kind, OperationKind::Create | OperationKind::Update);
+        self.just_done.is_some_and(|(kind, done)| wrote(kind) && done == id)
     }
 
     fn settle(&self, wanted: &[Wanted]) -> Step {
@@ -358,8 +397,31 @@ impl Situation<'_> {
         if let Some(unread) = unread {
             return Step::Observe(unread);
         }
+        if let Some(step) = wanted.iter().find_map(|wanted| self.set_up(wanted)) {
+            return step;
+        }
         let message = format!("{} is as the spec says", label(&primary.id));
         Step::Rest(Rest::new(State::Settled, Reason::Reconciled, message, Wake::Resync))
+    }
+
+    /// The step that has set up what belongs to a resource; `None` where it is.
+    fn set_up(&self, wanted: &Wanted) -> Option<Step> {
+        let provision = wanted.provision.as_ref().filter(|_| self.policies.management == ManagementPolicy::Manage)?;
+        let observed = match self.look_at(&wanted.id, wanted.type_) {
+            Ok(observed) => observed?,
+            Err(look) => return Some(look),
+        };
+        if provision.is_done(observed) {
+            return None;
+        }
+        let recorded = self.memory.resources.iter().find(|owned| owned.is(wanted.id.as_str()));
+        if let Some(refused) = refused_before(recorded, &call(provision, self.retry_token)) {
+            return Some(refused);
+        }
+        if self.just_done == Some((OperationKind::Provision, &wanted.id)) {
+            return Some(not_set_up(wanted, provision));
+        }
+        Some(Step::Provision(wanted.id.clone(), provision.clone()))
     }
 
     fn sight(&self, target: &Target) -> Option<&Sight> {

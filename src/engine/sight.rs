@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::arm::ArmId;
+use crate::arm::{ArmId, resource_type};
 
 /// Something that can be looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -50,12 +50,16 @@ impl Sights {
         self.seen.get(target).map(|(at, sight)| (*at, sight))
     }
 
-    /// The resource, where it was seen.
+    /// The resource, where it was seen, by itself or in a collection.
     #[must_use]
     pub fn resource(&self, id: &ArmId) -> Option<&Value> {
-        match self.get(&Target::Resource(id.clone()))? {
+        let alone = self.get(&Target::Resource(id.clone()));
+        let listed =
+            resource_type::of(id).and_then(|type_| self.get(&Target::Collection(id.top_level(), type_.listed_in?)));
+        match [alone, listed].into_iter().flatten().max_by_key(|(at, _)| *at)? {
             (_, Sight::Present(value)) => Some(value),
-            _ => None,
+            (_, Sight::Items(items)) => member(items, id),
+            (_, Sight::Absent | Sight::Running(_)) => None,
         }
     }
 
@@ -67,4 +71,10 @@ impl Sights {
             _ => None,
         }
     }
+}
+
+/// The member of a collection with that ARM id.
+#[must_use]
+pub fn member<'a>(items: &'a [Value], id: &ArmId) -> Option<&'a Value> {
+    items.iter().find(|item| item["id"].as_str().is_some_and(|other| other.eq_ignore_ascii_case(id.as_str())))
 }

@@ -46,15 +46,8 @@ impl Kind for FoundryConnection {
             ),
             None => (Value::Null, Vec::new()),
         };
-        Ok(vec![Wanted {
-            id: workspace.child("connections", &name).map_err(|error| workspace::invalid(&error))?,
-            type_: &CONNECTION,
-            defaults: Value::Null,
-            body: body(self, &world.mark(self)),
-            write_only,
-            secrets,
-            adoption_forbidden: None,
-        }])
+        let id = workspace.child("connections", &name).map_err(|error| workspace::invalid(&error))?;
+        Ok(vec![Wanted { write_only, secrets, ..Wanted::new(id, &CONNECTION, body(self, &world.mark(self))) }])
     }
 
     fn publish(&self, _world: &World, primary: &Wanted, sights: &Sights, status: &mut FoundryConnectionStatus) {

@@ -1,11 +1,12 @@
-//! A hub owns one workspace of kind `Hub`.
+//! A hub owns one workspace of kind `Hub`, and the outbound rules of its network.
 
 use kube::ResourceExt as _;
 use serde_json::{Value, json};
 
-use super::workspace;
 use super::world::World;
+use super::{network, workspace};
 use crate::api::conditions::Reason;
+use crate::api::encryption::Encryption;
 use crate::api::policies::Policies;
 use crate::api::status::EngineStatus;
 use crate::api::{FoundryHub, FoundryHubStatus, FoundryProject};
@@ -41,15 +42,18 @@ impl Kind for FoundryHub {
             Some(id) => id,
             None => new_id(self, world)?,
         };
-        Ok(vec![Wanted {
-            id,
-            type_: &WORKSPACE,
+        let network = self.spec.managed_network.as_ref().filter(|network| network::is_on(network));
+        let rules = network.map(|network| network::rules(network, &id)).transpose()?.unwrap_or_default();
+        let hub = Wanted {
             defaults: workspace::default_identity(),
-            body: body(self, &world.mark(self)),
-            write_only: Value::Null,
-            secrets: Vec::new(),
-            adoption_forbidden: None,
-        }])
+            provision: network.and_then(network::provision),
+            ..Wanted::new(id, &WORKSPACE, body(self, &world.mark(self)))
+        };
+        Ok(std::iter::once(hub).chain(rules).collect())
+    }
+
+    fn reads(&self) -> &'static [&'static str] {
+        if self.spec.managed_network.as_ref().is_some_and(network::is_on) { &[network::OUTBOUND_RULES] } else { &[] }
     }
 
     fn held_by(&self, world: &World) -> Option<String> {
@@ -76,6 +80,8 @@ impl Kind for FoundryHub {
         let Some(workspace) = sights.resource(&primary.id) else { return };
         if let Some(read) = workspace::read(workspace, &primary.id, world.studio, "managementCenter/hub/overview") {
             status.workspace = read;
+            let rules = sights.items(&primary.id, network::OUTBOUND_RULES);
+            status.managed_network = network::read(workspace, rules, status.managed_network.take());
         }
     }
 }
@@ -118,6 +124,23 @@ fn body(hub: &FoundryHub, mark: &str) -> Value {
     let insights = spec.application_insights.as_ref().map(|insights| &insights.resource_id);
     workspace::set_property(&mut body, "applicationInsights", insights);
     workspace::set_property(&mut body, "publicNetworkAccess", spec.public_network_access.as_ref());
-    workspace::set_property(&mut body, "managedNetwork", spec.managed_network.as_ref());
+    workspace::set_property(&mut body, "managedNetwork", spec.managed_network.as_ref().map(network::settings).as_ref());
+    workspace::set_property(&mut body, "encryption", spec.encryption.as_ref().map(encryption).as_ref());
+    workspace::set_property(&mut body, "systemDatastoresAuthMode", spec.system_datastores_auth_mode.as_ref());
     body
+}
+
+/// FACT: the encryption's fields (ARM reference, section 3).
+fn encryption(encryption: &Encryption) -> Value {
+    let mut properties = json!({
+        "status": "Enabled",
+        "keyVaultProperties": {
+            "keyVaultArmId": encryption.key_vault.resource_id,
+            "keyIdentifier": encryption.key_identifier,
+        },
+    });
+    if let Some(identity) = &encryption.user_assigned_identity {
+        properties["identity"] = json!({"userAssignedIdentity": identity});
+    }
+    properties
 }

@@ -3,6 +3,7 @@
 pub mod connection;
 pub mod containers;
 pub mod hub;
+mod network;
 pub mod project;
 mod workspace;
 pub mod world;

@@ -60,17 +60,13 @@ impl Kind for FoundryProject {
                 .map_err(|error| workspace::invalid(&error))?,
         };
         Ok(vec![Wanted {
-            id,
-            type_: &WORKSPACE,
             defaults: workspace::default_identity(),
-            body: body(self, &hub, &hub_id, &world.mark(self)),
-            write_only: Value::Null,
-            secrets: Vec::new(),
             adoption_forbidden: adoption_forbidden(self, &hub),
+            ..Wanted::new(id, &WORKSPACE, body(self, &hub, &hub_id, &world.mark(self)))
         }])
     }
 
-    fn reads() -> &'static [&'static str] {
+    fn reads(&self) -> &'static [&'static str] {
         &[DATASTORES]
     }
 

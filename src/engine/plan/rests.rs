@@ -5,9 +5,10 @@ use serde_json::Value;
 use super::Step;
 use super::standing::Standing;
 use crate::api::conditions::Reason;
-use crate::arm::Class;
+use crate::api::status::OwnedResource;
 use crate::arm::resource_type::label;
-use crate::engine::kind::Wanted;
+use crate::arm::{Class, ResourceType};
+use crate::engine::kind::{Provision, Wanted};
 use crate::engine::ownership::OWNER_KEY;
 use crate::engine::verdict::{Rest, State, Wake};
 
@@ -29,10 +30,31 @@ pub(super) fn gone() -> Step {
 }
 
 /// The state of a resource that Azure is at work on.
-pub(super) fn at_work(observed: &Value) -> Option<&str> {
-    observed["properties"]["provisioningState"]
-        .as_str()
-        .filter(|state| matches!(*state, "Creating" | "Updating" | "Deleting"))
+pub(super) fn at_work<'a>(observed: &'a Value, type_: &ResourceType) -> Option<&'a str> {
+    let state = observed.pointer(type_.state)?.as_str()?;
+    matches!(state, "Creating" | "Updating" | "Deleting" | "Provisioning").then_some(state)
+}
+
+/// Where this very attempt was refused for good before.
+pub(super) fn refused_before(recorded: Option<&OwnedResource>, attempt: &str) -> Option<Step> {
+    let refusal = recorded?.refused.as_ref().filter(|refusal| refusal.attempt == attempt)?;
+    Some(Step::Rest(Rest::new(State::Stalled, Reason::Refused, refusal.message.clone(), Wake::Resync)))
+}
+
+/// What it is part of is there and can be used without it.
+pub(super) fn absent_part(wanted: &Wanted) -> Step {
+    let message = format!("{} does not exist; managementPolicy Observe does not make it", label(&wanted.id));
+    Step::Rest(Rest::new(State::Drifted, Reason::Drifted, message, Wake::Resync))
+}
+
+/// Azure said that it had set it up, and does not show it.
+pub(super) fn not_set_up(wanted: &Wanted, provision: &Provision) -> Step {
+    let message = format!(
+        "{} of {} is not there right after Azure set it up; it is asked for again later",
+        provision.what,
+        label(&wanted.id)
+    );
+    Step::Rest(Rest::new(State::Waiting, Reason::AzureUnavailable, message, passing(Class::Slow)))
 }
 
 /// The way out where a name is taken: it is fixed, so the object has to be made anew.

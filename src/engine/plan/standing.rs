@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::api::conditions::Reason;
 use crate::api::status::{Applied, OwnedResource};
 use crate::engine::body;
-use crate::engine::kind::Wanted;
+use crate::engine::kind::{Provision, Wanted};
 use crate::engine::ownership::{self, Ownership};
 
 /// What a comparison of wanted, observed and remembered comes to.
@@ -33,8 +33,9 @@ impl<'a> Standing<'a> {
         let formerly = before.as_ref().map_or(&[][..], |before| &before.fields);
         Self {
             differences: body::differences(&wanted.body, observed, formerly, wanted.type_),
-            failed: observed["properties"]["provisioningState"]
-                .as_str()
+            failed: observed
+                .pointer(wanted.type_.state)
+                .and_then(Value::as_str)
                 .filter(|state| matches!(*state, "Failed" | "Canceled")),
             after: applied(wanted),
             before,
@@ -57,10 +58,11 @@ impl<'a> Standing<'a> {
     /// JSON pointers of what an update sends. A change that failed and left nothing different is sent again with the mark:
     /// an empty body would not bring Azure to try again.
     pub(super) fn to_send(&self, wanted: &Wanted) -> Vec<String> {
-        if self.differences.is_empty() && self.failed.is_some() {
-            vec![format!("{}/{}", wanted.type_.mark_in, ownership::OWNER_KEY)]
-        } else {
-            self.differences.clone()
+        match wanted.type_.mark_in {
+            Some(map) if self.differences.is_empty() && self.failed.is_some() => {
+                vec![format!("{map}/{}", ownership::OWNER_KEY)]
+            }
+            _ => self.differences.clone(),
         }
     }
 
@@ -75,11 +77,18 @@ impl<'a> Standing<'a> {
     }
 
     /// What the inventory says of it once it is as wanted.
-    pub(super) fn confirmed(self, wanted: &Wanted, observed: &Value) -> OwnedResource {
+    pub(super) fn confirmed(
+        self,
+        wanted: &Wanted,
+        recorded: Option<&OwnedResource>,
+        observed: &Value,
+    ) -> OwnedResource {
         OwnedResource {
             id: wanted.id.to_string(),
             created_at: ownership::created_at(observed).map(str::to_owned),
             applied: Some(self.after),
+            // It may have been the setting up that was refused, which comes last.
+            refused: recorded.filter(|_| wanted.provision.is_some()).and_then(|recorded| recorded.refused.clone()),
         }
     }
 
@@ -106,6 +115,12 @@ impl<'a> Standing<'a> {
 #[must_use]
 pub fn attempt(wanted: &Wanted, retry_token: &str) -> String {
     body::hash(&Value::from(vec![applied(wanted).hash, secrets(wanted).join(","), retry_token.to_owned()]))
+}
+
+/// The same of one call for something to be set up.
+#[must_use]
+pub fn call(provision: &Provision, retry_token: &str) -> String {
+    body::hash(&Value::from(vec![Value::from(provision.action), provision.body.clone(), Value::from(retry_token)]))
 }
 
 /// What is remembered of a body once it is written.

@@ -10,12 +10,13 @@ use kube::runtime::events::EventType;
 use kube::{Api, ResourceExt as _};
 
 use super::context::{Context, Error};
+use super::inventory;
 use super::kind::{Kind, Unresolved, Wanted};
 use super::plan::{Farewell, Situation, Step, plan};
 use super::sight::Sights;
 use super::verdict::Rest;
 use crate::api::conditions::Reason;
-use crate::api::status::{Applied, OperationKind, OwnedResource};
+use crate::api::status::{OperationKind, OwnedResource};
 use crate::api::{FINALIZER, RECONCILE_AT};
 use crate::arm::ArmId;
 use crate::arm::resource_type::{self, label};
@@ -96,7 +97,7 @@ impl<'c, K: Kind> Session<'c, K> {
             held_by: held_by.as_deref(),
             mark: &mark,
             retry_token: &retry_token,
-            reads: K::reads(),
+            reads: self.object.reads(),
             sights: &self.sights,
             fresh_from: self.fresh_from,
             just_done: self.just_done.as_ref().map(|(kind, id)| (*kind, id)),
@@ -131,29 +132,18 @@ impl<'c, K: Kind> Session<'c, K> {
             Step::Create(wanted) => self.create(wanted).await,
             Step::Update(update) => self.update(update).await,
             Step::Delete(id) => self.delete(id).await,
+            Step::Provision(id, provision) => self.provision(id, provision).await,
             Step::Rest(rest) => Ok(Next::Rest(rest)),
         }
     }
 
     fn remember(&mut self, resource: OwnedResource) {
-        let resources = &mut K::engine(&mut self.status).resources;
-        match resources.iter_mut().find(|owned| owned.is(&resource.id)) {
-            Some(owned) => *owned = resource,
-            None => resources.push(resource),
-        }
-    }
-
-    fn written(&mut self, id: &ArmId, applied: Applied) {
-        let engine = K::engine(&mut self.status);
-        engine.refused = None;
-        if let Some(owned) = engine.resources.iter_mut().find(|owned| owned.is(id.as_str())) {
-            owned.applied = Some(applied);
-        }
+        inventory::remember(&mut K::engine(&mut self.status).resources, resource);
     }
 
     fn forget(&mut self, id: &ArmId, farewell: Farewell) {
         let engine = K::engine(&mut self.status);
-        engine.resources.retain(|owned| !owned.is(id.as_str()));
+        inventory::forget(&mut engine.resources, id);
         if farewell == Farewell::Orphaned {
             engine.operation = None;
         }

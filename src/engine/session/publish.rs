@@ -67,7 +67,9 @@ impl<K: Kind> Session<'_, K> {
             self.context.gate.leave(&self.holder());
         }
         if rest.state == State::Settled {
-            K::engine(&mut self.status).refused = None;
+            for owned in &mut K::engine(&mut self.status).resources {
+                owned.refused = None;
+            }
         }
         let primary = resolved.as_deref().ok().and_then(<[Wanted]>::first);
         self.publish_facts(&rest, primary);
@@ -101,7 +103,7 @@ impl<K: Kind> Session<'_, K> {
             let engine = std::mem::take(engine);
             self.status = K::Status::default();
             *K::engine(&mut self.status) = engine;
-        } else if usable && (confirmed || observed) {
+        } else if confirmed || (usable && observed) {
             self.object.publish(&self.context.world, primary, &self.sights, &mut self.status);
         }
     }
@@ -148,8 +150,10 @@ impl<K: Kind> Session<'_, K> {
     /// Whether the resource is known not to be there: seen so, or only now being made.
     fn is_absent(&mut self) -> bool {
         let engine = K::engine(&mut self.status);
-        let making = engine.operation.as_ref().is_some_and(|operation| operation.kind == OperationKind::Create);
-        let id = engine.resources.first().and_then(|owned| ArmId::parse(&owned.id).ok());
+        let first = engine.resources.first();
+        let made = engine.operation.as_ref().filter(|operation| operation.kind == OperationKind::Create);
+        let making = made.is_some_and(|operation| first.is_some_and(|first| first.is(&operation.resource_id)));
+        let id = first.and_then(|owned| ArmId::parse(&owned.id).ok());
         let sight = id.and_then(|id| self.sights.get(&Target::Resource(id)));
         making || sight.is_some_and(|(_, sight)| *sight == Sight::Absent)
     }

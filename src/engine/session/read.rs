@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::write::verb;
 use super::{Next, Session, api_version};
 use crate::api::conditions::Reason;
-use crate::api::status::{Operation, OperationKind};
+use crate::api::status::Operation;
 use crate::arm::resource_type::label;
-use crate::arm::{ArmId, Class, Progress};
+use crate::arm::{ArmId, Progress};
+use crate::engine::inventory;
 use crate::engine::kind::Kind;
 use crate::engine::sight::{Sight, Target};
 use crate::engine::verdict::{Rest, State, Wake};
@@ -63,20 +63,14 @@ impl<K: Kind> Session<'_, K> {
         match progress {
             Progress::Failed(error) => {
                 tracing::warn!(resource = %id, %error, "operation on {id} failed");
-                // Only a change is remembered as refused: a deletion is always tried again.
-                if error.class == Class::Lasting && operation.kind != OperationKind::Delete {
-                    K::engine(&mut self.status).refused.clone_from(&operation.attempt);
-                }
-                Next::Rest(self.set_back(verb(operation.kind), &id, &error))
+                self.refused(operation.kind, &id, operation.attempt, &error)
             }
             Progress::Succeeded => {
                 self.just_done = Some((operation.kind, id.clone()));
                 if let Some(applied) = operation.sent {
-                    self.written(&id, applied);
+                    inventory::written(&mut K::engine(&mut self.status).resources, &id, applied);
                 }
-                if operation.kind == OperationKind::Create {
-                    self.tell(Reason::Created, &format!("made {}", label(&id)));
-                }
+                self.tell_of_end(operation.kind, &id);
                 Next::Plan
             }
             Progress::Untold(error) => {

@@ -9,12 +9,13 @@ use serde_json::{Value, json};
 
 use super::{Next, Session, api_version};
 use crate::api::conditions::Reason;
-use crate::api::status::{Applied, Operation, OperationKind, OwnedResource};
+use crate::api::status::{Applied, Operation, OperationKind, OwnedResource, Refusal};
 use crate::arm::resource_type::{UpdateBy, label};
-use crate::arm::{ArmId, Body, Class, Written};
+use crate::arm::{ArmError, ArmId, Body, Class, Written};
 use crate::engine::body;
 use crate::engine::context::Error;
-use crate::engine::kind::{Kind, Unresolved, Wanted};
+use crate::engine::inventory;
+use crate::engine::kind::{Kind, Provision, Unresolved, Wanted};
 use crate::engine::plan::{self, Update};
 use crate::engine::secrets::{self, FillError};
 use crate::engine::sight::{Sight, Target};
@@ -22,6 +23,13 @@ use crate::engine::verdict::{Rest, State, Wake};
 
 /// How long a write waits for another one on the same workspace before its object is looked at again later.
 const GATE_PATIENCE: Duration = Duration::from_secs(10);
+
+/// An operation that has begun.
+struct Begun {
+    kind: OperationKind,
+    sent: Option<Applied>,
+    attempt: Option<String>,
+}
 
 /// A write on its way to Azure.
 struct Outgoing {
@@ -110,30 +118,25 @@ impl<K: Kind> Session<'_, K> {
         }
         match written {
             Ok(Written::Accepted { url, retry_after }) => {
-                let sent = Some((plan::applied(&wanted), attempt));
-                Ok(self.begin(kind, &wanted.id, url, retry_after, sent))
+                let begun = Begun { kind, sent: Some(plan::applied(&wanted)), attempt: Some(attempt) };
+                Ok(self.begin(&wanted.id, begun, url, retry_after))
             }
             Ok(Written::Done(answer)) => {
                 self.context.gate.leave(&self.holder());
-                self.written(&wanted.id, plan::applied(&wanted));
+                inventory::written(&mut K::engine(&mut self.status).resources, &wanted.id, plan::applied(&wanted));
                 self.just_done = Some((kind, wanted.id.clone()));
                 if let Some(resource) = answer {
                     let target = Target::Resource(wanted.id.clone());
                     self.sights.insert(target, Timestamp::now(), Sight::Present(resource));
                 }
-                if kind == OperationKind::Create {
-                    self.tell(Reason::Created, &format!("made {}", label(&wanted.id)));
-                }
+                self.tell_of_end(kind, &wanted.id);
                 Ok(Next::Plan)
             }
             Err(mut error) => {
                 // A refusal may repeat what it refuses.
                 error.message = filled.redact(&error.message);
                 self.context.gate.leave(&self.holder());
-                if error.class == Class::Lasting {
-                    K::engine(&mut self.status).refused = Some(attempt);
-                }
-                Ok(Next::Rest(self.set_back(verb(kind), &wanted.id, &error)))
+                Ok(self.refused(kind, &wanted.id, Some(attempt), &error))
             }
         }
     }
@@ -150,7 +153,8 @@ impl<K: Kind> Session<'_, K> {
         self.wrote |= deleted.is_ok();
         match deleted {
             Ok(Written::Accepted { url, retry_after }) => {
-                Ok(self.begin(OperationKind::Delete, &id, url, retry_after, None))
+                let begun = Begun { kind: OperationKind::Delete, sent: None, attempt: None };
+                Ok(self.begin(&id, begun, url, retry_after))
             }
             Ok(Written::Done(_)) => {
                 self.context.gate.leave(&self.holder());
@@ -165,19 +169,75 @@ impl<K: Kind> Session<'_, K> {
         }
     }
 
-    /// An operation has begun: it is remembered at once, so that a restart can follow it.
-    fn begin(
+    pub(super) async fn provision(&mut self, id: ArmId, provision: Provision) -> Result<Next, Error> {
+        if !self.is_current().await? {
+            return Ok(Next::Plan);
+        }
+        if self.context.gate.enter(&id, &self.holder(), GATE_PATIENCE).await.is_err() {
+            return Ok(Next::Rest(busy(&id)));
+        }
+        let body = Body::new(&provision.body);
+        let called = self.context.arm.post(&id, provision.action, api_version(&id), body).await;
+        self.fresh_from = Timestamp::now();
+        self.wrote |= called.is_ok();
+        let attempt = plan::call(&provision, &self.retry_token());
+        match called {
+            Ok(Written::Accepted { url, retry_after }) => {
+                let begun = Begun { kind: OperationKind::Provision, sent: None, attempt: Some(attempt) };
+                Ok(self.begin(&id, begun, url, retry_after))
+            }
+            Ok(Written::Done(_)) => {
+                self.context.gate.leave(&self.holder());
+                self.just_done = Some((OperationKind::Provision, id.clone()));
+                self.tell_of_end(OperationKind::Provision, &id);
+                Ok(Next::Plan)
+            }
+            Err(error) => {
+                self.context.gate.leave(&self.holder());
+                Ok(self.refused(OperationKind::Provision, &id, Some(attempt), &error))
+            }
+        }
+    }
+
+    /// Judges a write that did not succeed, and remembers it where the same would fail each time. A deletion is always
+    /// tried again.
+    pub(super) fn refused(
         &mut self,
         kind: OperationKind,
         id: &ArmId,
+        attempt: Option<String>,
+        error: &ArmError,
+    ) -> Next {
+        let rest = self.set_back(verb(kind), id, error);
+        let Some(attempt) = attempt.filter(|_| error.class == Class::Lasting) else { return Next::Rest(rest) };
+        let inventory = &mut K::engine(&mut self.status).resources;
+        inventory::refused(inventory, id, Refusal { attempt, message: rest.message.clone() });
+        // What is refused for good holds up no other member of the set.
+        if inventory.len() > 1 { Next::Plan } else { Next::Rest(rest) }
+    }
+
+    /// Tells of a write that has taken effect, where that is not told already.
+    pub(super) fn tell_of_end(&mut self, kind: OperationKind, id: &ArmId) {
+        match kind {
+            OperationKind::Create => self.tell(Reason::Created, &format!("made {}", label(id))),
+            OperationKind::Provision => {
+                self.tell(Reason::Provisioned, &format!("what belongs to {} is set up", label(id)));
+            }
+            OperationKind::Update | OperationKind::Delete => {}
+        }
+    }
+
+    /// An operation has begun: it is remembered at once, so that a restart can follow it.
+    fn begin(
+        &mut self,
+        id: &ArmId,
+        Begun { kind, sent, attempt }: Begun,
         url: String,
         retry_after: Option<Duration>,
-        sent: Option<(Applied, String)>,
     ) -> Next {
         tracing::info!(resource = %id, ?kind, "Azure accepted to {} {}", verb(kind), label(id));
         self.context.gate.hold_for_operation(id, &self.holder());
         self.sights.insert(Target::Operation(url.clone()), self.fresh_from, Sight::Running(retry_after));
-        let (sent, attempt) = sent.unzip();
         let started_at = self.fresh_from.to_string();
         K::engine(&mut self.status).operation =
             Some(Operation { kind, resource_id: id.to_string(), url, started_at, sent, attempt });
@@ -226,10 +286,11 @@ fn busy(id: &ArmId) -> Rest {
 }
 
 /// What an operation does, as a person says it.
-pub(super) fn verb(kind: OperationKind) -> &'static str {
+fn verb(kind: OperationKind) -> &'static str {
     match kind {
         OperationKind::Create => "create",
         OperationKind::Update => "update",
         OperationKind::Delete => "delete",
+        OperationKind::Provision => "set up what belongs to",
     }
 }

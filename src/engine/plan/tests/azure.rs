@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::super::*;
 use super::scene::{MARK, OTHER_MARK, provisioning, with};
 use crate::arm::ResourceType;
-use crate::arm::resource_type::{CONNECTION, WORKSPACE};
+use crate::arm::resource_type::of;
 use crate::engine::ownership::OWNER_KEY;
 
 /// A name that Azure refuses for good.
@@ -80,6 +80,19 @@ impl Azure {
         self.begin(OperationKind::Update, id, body, rng)
     }
 
+    /// The parts of a resource.
+    pub(super) fn parts(&self, id: &ArmId) -> Vec<Value> {
+        let parts = self.there.values().filter(|(part, _)| type_(part).is_part() && part.top_level() == *id);
+        parts.map(|(_, value)| value.clone()).collect()
+    }
+
+    pub(super) fn provision(&mut self, id: &ArmId, rng: &mut Rng) -> Answer {
+        if self.get(id).is_none() {
+            return Answer::Passing;
+        }
+        self.begin(OperationKind::Provision, id, &Value::Null, rng)
+    }
+
     pub(super) fn delete(&mut self, id: &ArmId, rng: &mut Rng) -> Answer {
         if *id == id.top_level() && self.get(id).is_some() {
             return self.begin(OperationKind::Delete, id, &Value::Null, rng);
@@ -106,6 +119,7 @@ impl Azure {
             OperationKind::Create if self.get(id).is_none() => self.place(id, body, "Creating"),
             OperationKind::Create | OperationKind::Update => self.set_state(id, "Updating"),
             OperationKind::Delete => self.set_state(id, "Deleting"),
+            OperationKind::Provision => {}
         }
         self.count += 1;
         let url = format!("https://management.azure.com/operations/{}", self.count);
@@ -149,6 +163,10 @@ impl Azure {
                 }
                 self.place(id, &changed, "Succeeded");
             }
+            (OperationKind::Provision, Progress::Succeeded) => {
+                self.change(id, |value| with(value, "/properties/managedNetwork/status", "status", "Active"));
+            }
+            (OperationKind::Provision, _) => {}
             (OperationKind::Create, _) => self.set_state(id, "Failed"),
             (OperationKind::Update | OperationKind::Delete, _) => self.set_state(id, "Succeeded"),
         }
@@ -164,12 +182,15 @@ impl Azure {
             return;
         }
         let mark = if marked { Value::from(OTHER_MARK) } else { Value::Null };
-        self.place(id, &with(body, type_(id).mark_in, OWNER_KEY, mark), "Succeeded");
+        let body = type_(id).mark_in.map_or_else(|| body.clone(), |map| with(body, map, OWNER_KEY, mark));
+        self.place(id, &body, "Succeeded");
     }
 
     /// Somebody puts another mark on a resource, or takes the mark off.
     pub(super) fn mark(&mut self, id: &ArmId, mark: Value) {
-        self.change(id, |value| with(value, type_(id).mark_in, OWNER_KEY, mark));
+        if let Some(map) = type_(id).mark_in {
+            self.change(id, |value| with(value, map, OWNER_KEY, mark));
+        }
     }
 
     /// Somebody changes a field.
@@ -215,13 +236,14 @@ impl Azure {
             }
         }
         value["systemData"] = json!({"createdAt": born});
+        value["id"] = json!(id.as_str());
         self.there.insert(key(id), (id.clone(), value));
     }
 }
 
 /// The mark of a resource, read without the code that is tested.
 pub(super) fn mark_of<'a>(id: &ArmId, value: &'a Value) -> Option<&'a str> {
-    value.pointer(type_(id).mark_in)?[OWNER_KEY].as_str()
+    value.pointer(type_(id).mark_in?)?[OWNER_KEY].as_str()
 }
 
 pub(super) fn is_ours(id: &ArmId, value: &Value) -> bool {
@@ -229,7 +251,7 @@ pub(super) fn is_ours(id: &ArmId, value: &Value) -> bool {
 }
 
 fn type_(id: &ArmId) -> &'static ResourceType {
-    if *id == id.top_level() { &WORKSPACE } else { &CONNECTION }
+    of(id).unwrap()
 }
 
 fn key(id: &ArmId) -> String {

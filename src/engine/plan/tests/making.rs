@@ -154,21 +154,17 @@ fn what_failed_for_good_is_not_made_again() {
 }
 
 #[test]
-fn what_azure_refused_stays_so_though_another_trouble_came_between() {
-    for (reason, state) in
-        [(Reason::Throttled, State::Waiting), (Reason::HubNotFound, State::Unresolved), (Reason::Paused, State::Paused)]
-    {
-        let rest = refused_at_creation().last_rested(reason, state, "passing").rest();
+fn what_azure_refused_stays_so_and_is_told_in_its_own_words_whatever_came_between() {
+    for (reason, state) in [
+        (Reason::Throttled, State::Waiting),
+        (Reason::HubNotFound, State::Unresolved),
+        (Reason::Paused, State::Paused),
+        (Reason::AlreadyExists, State::Stalled),
+    ] {
+        let rest = refused_at_creation().last_rested(reason, state, "something else").rest();
         assert_eq!((rest.state, rest.reason), (State::Stalled, Reason::Refused), "{reason:?}");
-        assert_ne!(rest.message, "passing");
+        assert_eq!(rest.message, "Azure said no", "{reason:?}");
     }
-}
-
-#[test]
-fn a_refusal_is_not_told_in_the_words_of_another_stall() {
-    let rest = refused_at_creation().last_rested(Reason::AlreadyExists, State::Stalled, "it exists already").rest();
-    assert_eq!(rest.reason, Reason::Refused);
-    assert_ne!(rest.message, "it exists already");
 }
 
 #[test]

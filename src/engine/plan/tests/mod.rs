@@ -7,6 +7,7 @@ mod deleting;
 mod following;
 mod making;
 mod owning;
+mod parts;
 mod policies;
 mod scene;
 mod simulation;

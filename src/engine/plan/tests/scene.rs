@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::super::*;
 use crate::api::references::SecretKeyReference;
-use crate::arm::resource_type::{CONNECTION, WORKSPACE};
+use crate::api::status::Refusal;
+use crate::arm::resource_type::{CONNECTION, OUTBOUND_RULE, WORKSPACE};
 use crate::engine::kind::SecretValue;
 use crate::engine::ownership::OWNER_KEY;
 use crate::engine::verdict::{Circumstances, conditions};
@@ -26,41 +27,48 @@ pub(super) fn second(second: i64) -> Timestamp {
 }
 
 pub(super) fn workspace() -> Wanted {
-    Wanted {
-        defaults: Value::Null,
-        id: ArmId::workspace(SUBSCRIPTION, "rg-ai", "churn").unwrap(),
-        type_: &WORKSPACE,
-        body: json!({
-            "kind": "Project",
-            "location": "westeurope",
-            "tags": {"team": "churn", OWNER_KEY: MARK},
-            "properties": {"friendlyName": "Churn"},
-        }),
-        write_only: Value::Null,
-        secrets: Vec::new(),
-        adoption_forbidden: None,
-    }
+    let body = json!({
+        "kind": "Project",
+        "location": "westeurope",
+        "tags": {"team": "churn", OWNER_KEY: MARK},
+        "properties": {"friendlyName": "Churn"},
+    });
+    Wanted::new(ArmId::workspace(SUBSCRIPTION, "rg-ai", "churn").unwrap(), &WORKSPACE, body)
 }
 
 pub(super) fn connection(name: &str) -> Wanted {
+    let id = workspace().id.child("connections", name).unwrap();
+    let body = json!({"properties": {"category": "AzureOpenAI", "target": "https://a", "metadata": {OWNER_KEY: MARK}}});
     Wanted {
-        defaults: Value::Null,
-        id: workspace().id.child("connections", name).unwrap(),
-        type_: &CONNECTION,
-        body: json!({"properties": {"category": "AzureOpenAI", "target": "https://a", "metadata": {OWNER_KEY: MARK}}}),
         write_only: json!({"properties": {"credentials": {}}}),
         secrets: vec![SecretValue {
             pointer: "/properties/credentials/key".to_owned(),
             source: SecretKeyReference { name: "aoai".to_owned(), key: "key".to_owned() },
             version: "1".to_owned(),
         }],
-        adoption_forbidden: None,
+        ..Wanted::new(id, &CONNECTION, body)
+    }
+}
+
+/// A part of the workspace.
+pub(super) fn rule(name: &str) -> Wanted {
+    let id = workspace().id.child("outboundRules", name).unwrap();
+    Wanted::new(id, &OUTBOUND_RULE, json!({"properties": {"type": "FQDN", "destination": "pypi.org"}}))
+}
+
+/// Something that is to be set up.
+pub(super) fn network() -> Provision {
+    Provision {
+        what: "the managed network",
+        action: "provisionManagedNetwork",
+        body: json!({}),
+        done: vec![("/properties/managedNetwork/status/status", json!("Active"))],
     }
 }
 
 /// The resource as Azure shows it once it is made as wanted.
 pub(super) fn made(wanted: &Wanted) -> Value {
-    with(&made_by_hand(wanted), wanted.type_.mark_in, OWNER_KEY, MARK)
+    marked(wanted, &made_by_hand(wanted), MARK)
 }
 
 /// The same, without an owner mark.
@@ -69,16 +77,21 @@ pub(super) fn made_by_hand(wanted: &Wanted) -> Value {
     body::overlay(
         &mut there,
         &json!({
+            "id": wanted.id.as_str(),
             "properties": {"provisioningState": "Succeeded"},
             "systemData": {"createdAt": "2026-01-01T00:00:00Z", "createdBy": "alice@contoso.com"},
         }),
     );
-    with(&there, wanted.type_.mark_in, OWNER_KEY, Value::Null)
+    marked(wanted, &there, Value::Null)
 }
 
 /// The same, with somebody else's owner mark.
 pub(super) fn made_by_others(wanted: &Wanted) -> Value {
-    with(&made(wanted), wanted.type_.mark_in, OWNER_KEY, OTHER_MARK)
+    marked(wanted, &made(wanted), OTHER_MARK)
+}
+
+fn marked(wanted: &Wanted, there: &Value, mark: impl Into<Value>) -> Value {
+    wanted.type_.mark_in.map_or_else(|| there.clone(), |map| with(there, map, OWNER_KEY, mark))
 }
 
 pub(super) fn with(there: &Value, map: &str, key: &str, value: impl Into<Value>) -> Value {
@@ -97,6 +110,7 @@ pub(super) fn confirmed(wanted: &Wanted) -> OwnedResource {
         id: wanted.id.to_string(),
         created_at: ownership::created_at(&made(wanted)).map(str::to_owned),
         applied: Some(applied(wanted)),
+        refused: None,
     }
 }
 
@@ -217,10 +231,18 @@ impl Scene {
         self
     }
 
-    /// Azure refused for good to write this, and the object stalled.
+    /// Azure refused for good to write this, which the inventory names.
     pub(super) fn refused(mut self, wanted: &Wanted, message: &str) -> Self {
-        self.memory.refused = Some(attempt(wanted, TOKEN));
-        self.last_rested(Reason::Refused, State::Stalled, message)
+        let refusal = Refusal { attempt: attempt(wanted, TOKEN), message: message.to_owned() };
+        inventory::refused(&mut self.memory.resources, &wanted.id, refusal);
+        self
+    }
+
+    /// Azure refused for good to set this up.
+    pub(super) fn refused_to_set_up(mut self, wanted: &Wanted, provision: &Provision, message: &str) -> Self {
+        let refusal = Refusal { attempt: call(provision, TOKEN), message: message.to_owned() };
+        inventory::refused(&mut self.memory.resources, &wanted.id, refusal);
+        self
     }
 
     pub(super) fn last_rested(mut self, reason: Reason, state: State, message: &str) -> Self {
@@ -246,8 +268,17 @@ impl Scene {
     }
 
     pub(super) fn sees_items(self, wanted: &Wanted, collection: &'static str) -> Self {
+        self.sees_listed(wanted, collection, [])
+    }
+
+    pub(super) fn sees_listed(
+        self,
+        wanted: &Wanted,
+        collection: &'static str,
+        items: impl IntoIterator<Item = Value>,
+    ) -> Self {
         let target = Target::Collection(wanted.id.clone(), collection);
-        self.saw(FRESH, target, Sight::Items(Vec::new()))
+        self.saw(FRESH, target, Sight::Items(items.into_iter().collect()))
     }
 
     /// Saw it before the last write.

@@ -1,7 +1,7 @@
 //! The plan, driven through troubled lives: whatever happens in whatever order, it comes to rest, keeps its hands off what
 //! is others', and leaves nothing behind.
 
-use crate::api::status::Applied;
+use crate::api::status::Refusal;
 use crate::engine::body;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::super::*;
 use super::azure::{Answer, Azure, Progress, REFUSED, STUBBORN, is_ours, mark_of};
-use super::scene::{MARK, OTHER_MARK, TOKEN, circumstances, connection, second, workspace};
+use super::scene::{MARK, OTHER_MARK, TOKEN, circumstances, connection, network, rule, second, workspace};
 use crate::arm::Class;
 use crate::arm::resource_type::UpdateBy;
 use crate::engine::verdict::{Circumstances, conditions};
@@ -35,6 +35,8 @@ struct Life {
     resolved: bool,
     friendly_name: &'static str,
     members: Vec<&'static str>,
+    rules: Vec<&'static str>,
+    provision_now: bool,
     secret_version: u32,
     /// What a crash leaves of what was remembered.
     published: EngineStatus,
@@ -70,6 +72,8 @@ impl Life {
             resolved: true,
             friendly_name: "Churn",
             members: vec!["a"],
+            rules: vec!["pypi"],
+            provision_now: false,
             secret_version: 1,
             published: EngineStatus::default(),
             ours: BTreeSet::new(),
@@ -87,7 +91,9 @@ impl Life {
             }
             member
         });
-        std::iter::once(first).chain(members).collect()
+        first.provision = self.provision_now.then(network);
+        let rules = self.rules.iter().map(|name| rule(name));
+        std::iter::once(first).chain(rules).chain(members).collect()
     }
 
     fn one_in(&mut self, chances: u8) -> bool {
@@ -102,9 +108,9 @@ impl Life {
 
     /// Something happens while nobody reconciles.
     fn happen(&mut self) {
-        let everything = [workspace().id, connection("a").id, connection("b").id];
-        let somewhere = everything[self.rng.usize(..3)].clone();
-        match self.rng.u8(..22) {
+        let everything = [workspace().id, connection("a").id, connection("b").id, rule("pypi").id];
+        let somewhere = everything[self.rng.usize(..everything.len())].clone();
+        match self.rng.u8(..24) {
             0 | 1 => self.friendly_name = ["Churn", "Other", REFUSED, STUBBORN][self.rng.usize(..4)],
             2 | 3 => self.members = [vec![], vec!["a"], vec!["b"], vec!["a", "b"]][self.rng.usize(..4)].clone(),
             4 => self.secret_version += 1,
@@ -124,6 +130,8 @@ impl Life {
             }
             13 | 14 => self.resolved = self.rng.bool(),
             15 => self.azure.forget_ended_operations(),
+            17 => self.provision_now = self.rng.bool(),
+            18 | 19 => self.rules = [vec![], vec!["pypi"], vec!["conda"]][self.rng.usize(..3)].clone(),
             16 if self.rng.u8(..8) == 0 => self.deleting = true,
             _ => {}
         }
@@ -154,7 +162,7 @@ impl Life {
             }
             if let Some(rest) = rest {
                 if rest.state == State::Settled {
-                    session.memory.refused = None;
+                    session.memory.resources.iter_mut().for_each(|owned| owned.refused = None);
                 }
                 self.publish(&rest, &session.memory);
                 return Outcome::Rested(rest);
@@ -189,16 +197,20 @@ impl Life {
                 let sight = self.azure.get(&id).cloned().map_or(Sight::Absent, Sight::Present);
                 session.sights.insert(Target::Resource(id), second(self.now), sight);
             }
+            Step::Observe(Target::Collection(id, collection)) => {
+                let sight = Sight::Items(self.azure.parts(&id));
+                session.sights.insert(Target::Collection(id, collection), second(self.now), sight);
+            }
             Step::Poll(operation) => return self.poll(operation, session),
             Step::AddFinalizer => self.finalizer = true,
             Step::Record(wanted) => {
                 self.check_write(session);
-                remember(session, super::scene::recorded(&wanted));
+                inventory::remember(&mut session.memory.resources, super::scene::recorded(&wanted));
                 self.publish(&trouble("recorded"), &session.memory);
             }
-            Step::Confirm(owned) => remember(session, owned),
+            Step::Confirm(owned) => inventory::remember(&mut session.memory.resources, owned),
             Step::Forget(id, farewell) => {
-                session.memory.resources.retain(|owned| !owned.is(id.as_str()));
+                inventory::forget(&mut session.memory.resources, &id);
                 if farewell == Farewell::Orphaned {
                     session.memory.operation = None;
                 }
@@ -223,6 +235,7 @@ impl Life {
                 return self.send(OperationKind::Update, by, &wanted, &body, session);
             }
             Step::Delete(id) => return self.delete(&id, session),
+            Step::Provision(id, provision) => return self.provision(&id, &provision, session),
             Step::Rest(rest) => return Some(rest),
             Step::Observe(_) | Step::Release => panic!("unexpected: {step:?}"),
         }
@@ -242,12 +255,12 @@ impl Life {
             Progress::Succeeded => {
                 session.just_done = Some((operation.kind, id.clone()));
                 if let Some(applied) = operation.sent {
-                    written(session, &id, applied);
+                    inventory::written(&mut session.memory.resources, &id, applied);
                 }
                 None
             }
             Progress::Lasting => {
-                session.memory.refused = operation.attempt;
+                refuse(session, &id, operation.attempt);
                 Some(refusal())
             }
             Progress::Passing => Some(trouble("finish")),
@@ -269,7 +282,7 @@ impl Life {
         *writes += 1;
         assert_eq!(*writes, 1, "written twice in one reconcile");
         let attempt = attempt(wanted, TOKEN);
-        assert_ne!(session.memory.refused.as_ref(), Some(&attempt), "a refusal was tried again");
+        self.check_refusal(session, &wanted.id, &attempt);
         let inventory = &self.published.resources;
         assert!(inventory.iter().any(|owned| owned.is(wanted.id.as_str())), "written unrecorded");
 
@@ -282,7 +295,7 @@ impl Life {
         match answer {
             Answer::Passing => return Some(trouble("write")),
             Answer::Lasting => {
-                session.memory.refused = Some(attempt);
+                refuse(session, &wanted.id, Some(attempt));
                 return Some(refusal());
             }
             Answer::Done | Answer::Accepted(_) => self.ours.extend(born),
@@ -299,11 +312,31 @@ impl Life {
             return Some(working());
         }
         session.just_done = Some((kind, wanted.id.clone()));
-        written(session, &wanted.id, applied(wanted));
+        inventory::written(&mut session.memory.resources, &wanted.id, applied(wanted));
         let there = self.azure.get(&wanted.id).cloned().unwrap();
         let target = Target::Resource(wanted.id.clone());
         session.sights.insert(target, second(self.now), Sight::Present(there));
         None
+    }
+
+    fn provision(&mut self, id: &ArmId, provision: &Provision, session: &mut Reconcile) -> Option<Rest> {
+        assert!(!self.deleting, "set up after the deletion began");
+        self.check_write(session);
+        self.check_owner(id, false);
+        let attempt = call(provision, TOKEN);
+        self.check_refusal(session, id, &attempt);
+        let answer = self.azure.provision(id, &mut self.rng);
+        session.fresh_from = self.pause_between_two_steps();
+        let Answer::Accepted(url) = answer else { return Some(trouble("set up")) };
+        session.memory.operation = Some(Operation {
+            kind: OperationKind::Provision,
+            resource_id: id.to_string(),
+            url,
+            started_at: session.fresh_from.to_string(),
+            sent: None,
+            attempt: Some(attempt),
+        });
+        Some(working())
     }
 
     fn delete(&mut self, id: &ArmId, session: &mut Reconcile) -> Option<Rest> {
@@ -346,7 +379,15 @@ impl Life {
         assert_eq!(session.memory.operation, None, "written while an operation runs");
     }
 
+    fn check_refusal(&self, session: &Reconcile, id: &ArmId, attempt: &str) {
+        let owned = session.memory.resources.iter().find(|owned| owned.is(id.as_str()));
+        let refused = owned.and_then(|owned| owned.refused.as_ref()).map(|refusal| refusal.attempt.as_str());
+        assert_ne!(refused, Some(attempt), "a refusal was tried again");
+    }
+
     fn check_owner(&self, id: &ArmId, adopts: bool) {
+        // A part is whose the whole is.
+        let id = &if resource_type::of(id).unwrap().is_part() { id.top_level() } else { id.clone() };
         if let Some(there) = self.azure.get(id) {
             assert_ne!(mark_of(id, there), Some(OTHER_MARK), "touched what is another's");
             let ours = is_ours(id, there) || self.azure.birth(id).is_some_and(|born| self.ours.contains(born));
@@ -378,22 +419,16 @@ impl Life {
     }
 
     fn has_strangers(&self) -> bool {
-        self.wanted().iter().any(|wanted| self.azure.get(&wanted.id).is_some_and(|there| !is_ours(&wanted.id, there)))
+        let whole = |wanted: &Wanted| !wanted.type_.is_part();
+        let strange = |wanted: &Wanted| self.azure.get(&wanted.id).is_some_and(|there| !is_ours(&wanted.id, there));
+        self.wanted().iter().filter(|wanted| whole(wanted)).any(strange)
     }
 }
 
-fn remember(session: &mut Reconcile, owned: OwnedResource) {
-    let resources = &mut session.memory.resources;
-    match resources.iter_mut().find(|known| known.id == owned.id) {
-        Some(known) => *known = owned,
-        None => resources.push(owned),
-    }
-}
-
-fn written(session: &mut Reconcile, id: &ArmId, applied: Applied) {
-    session.memory.refused = None;
-    if let Some(owned) = session.memory.resources.iter_mut().find(|owned| owned.is(id.as_str())) {
-        owned.applied = Some(applied);
+fn refuse(session: &mut Reconcile, id: &ArmId, attempt: Option<String>) {
+    if let Some(attempt) = attempt {
+        let refusal = Refusal { attempt, message: "Azure said no".to_owned() };
+        inventory::refused(&mut session.memory.resources, id, refusal);
     }
 }
 
