@@ -3,7 +3,9 @@
 mod connection;
 mod consent;
 mod credentials;
+mod encryption;
 mod hub;
+mod network;
 mod project;
 mod secrets;
 mod shared;
