@@ -25,6 +25,8 @@ pub struct ResourceType {
     pub state: &'static str,
     /// The collection below the top-level resource in which all of its kind are read at once; absent where each is read alone.
     pub listed_in: Option<&'static str>,
+    /// JSON pointers of what a body that replaces it must say in any case.
+    pub essentials: &'static [&'static str],
     /// JSON pointers of what Azure fixes at creation (ARM reference, section 3).
     pub fixed: &'static [&'static str],
     /// JSON pointers of texts that can be taken away again.
@@ -55,6 +57,7 @@ pub static WORKSPACE: ResourceType = ResourceType {
     mark_in: Some("/tags"),
     state: "/properties/provisioningState",
     listed_in: None,
+    essentials: &["/kind", "/location"],
     fixed: &[
         "/kind",
         "/location",
@@ -78,6 +81,7 @@ pub static CONNECTION: ResourceType = ResourceType {
     mark_in: Some("/properties/metadata"),
     state: "/properties/provisioningState",
     listed_in: None,
+    essentials: &["/properties/category", "/properties/authType", "/properties/target"],
     fixed: &[],
     texts: &[],
     carried: &[
@@ -98,6 +102,7 @@ pub static OUTBOUND_RULE: ResourceType = ResourceType {
     mark_in: None,
     state: "/properties/status",
     listed_in: Some("outboundRules"),
+    essentials: &["/properties/type", "/properties/destination"],
     fixed: &[],
     texts: &[],
     carried: &[],

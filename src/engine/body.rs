@@ -4,6 +4,7 @@
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
+use super::ownership::OWNER_KEY;
 use crate::arm::resource_type::UpdateBy;
 use crate::arm::{ArmId, ResourceType};
 
@@ -93,6 +94,23 @@ pub fn replacement(wanted: &Value, observed: &Value, formerly: &[String], type_:
         carry(&mut body, observed, at);
     }
     body
+}
+
+/// The body that takes our mark off a resource and changes nothing else; `None` where it has none.
+#[must_use]
+pub fn unmarked(observed: &Value, type_: &ResourceType) -> Option<Value> {
+    let map = type_.mark_in?;
+    let mut kept = observed.pointer(map)?.as_object()?.clone();
+    kept.remove(OWNER_KEY)?;
+    kept.retain(|_, value| !value.is_null());
+    let mut body = Value::Object(Map::new());
+    if type_.update == UpdateBy::Put {
+        for at in type_.essentials.iter().chain(type_.carried) {
+            carry(&mut body, observed, at);
+        }
+    }
+    set(&mut body, map, Value::Object(kept));
+    Some(body)
 }
 
 /// Keeps what is there and the body does not mention. Of a map whose entries have a category, only those are kept that
@@ -326,6 +344,19 @@ mod tests {
             replacement(&wanted, &observed, &[], &CONNECTION),
             json!({"properties": {"target": "t", "isSharedToAll": false, "metadata": {"ApiType": "Azure", "DeploymentApiVersion": "v"}}})
         );
+    }
+
+    #[test]
+    fn a_mark_comes_off_and_nothing_else_does() {
+        let hub =
+            json!({"kind": "Hub", "tags": {OWNER_KEY: "c/n/x", "team": "churn"}, "properties": {"friendlyName": "x"}});
+        assert_eq!(unmarked(&hub, &WORKSPACE), Some(json!({"tags": {"team": "churn"}})));
+        let connection = json!({"properties": {"category": "AzureOpenAI", "authType": "ApiKey", "target": "t", "credentials": null,
+            "group": "AzureAI", "isSharedToAll": true, "metadata": {OWNER_KEY: "c/n/x", "ApiType": "Azure", "empty": null}}});
+        let kept = json!({"properties": {"category": "AzureOpenAI", "authType": "ApiKey", "target": "t", "isSharedToAll": true,
+            "metadata": {"ApiType": "Azure"}}});
+        assert_eq!(unmarked(&connection, &CONNECTION), Some(kept));
+        assert_eq!(unmarked(&json!({"tags": {"team": "churn"}}), &WORKSPACE), None);
     }
 
     #[test]

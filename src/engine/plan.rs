@@ -73,6 +73,8 @@ pub enum Step {
     Confirm(OwnedResource),
     /// Drop a resource from the inventory.
     Forget(ArmId, Farewell),
+    /// Drop a resource from the inventory that its owner lets go, with our mark off it where that can be done at once.
+    LetGo(ArmId),
     /// Make the resource, or bring one whose making failed into being.
     Create(Wanted),
     /// Change the resource.
@@ -94,8 +96,6 @@ pub enum Farewell {
     Gone,
     /// It is not ours.
     NotOurs,
-    /// Its owner lets it go.
-    Orphaned,
 }
 
 /// A change to a resource that exists.
@@ -170,7 +170,7 @@ impl Situation<'_> {
 
     fn let_go(&self) -> Step {
         match inventory::last_whole(&self.memory.resources).and_then(|owned| ArmId::parse(&owned.id).ok()) {
-            Some(id) => Step::Forget(id, Farewell::Orphaned),
+            Some(id) => Step::LetGo(id),
             None if self.finalizer => Step::Release,
             None => gone(),
         }

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use arm_emulator::{Fault, FaultRule};
-use foundry_operator::api::FoundryHub;
 use foundry_operator::api::conditions::ConditionType;
+use foundry_operator::api::{FoundryConnection, FoundryHub, FoundryProject};
 use serde_json::json;
 
-use crate::harness::{Scene, hub_spec, says};
+use crate::harness::{Scene, from_secret, hub_spec, says};
 
 #[tokio::test]
 async fn an_orphaned_hub_stays_in_azure() {
@@ -96,4 +96,54 @@ async fn a_paused_hub_is_left_alone_until_it_is_managed_again() {
     scene.change::<FoundryHub>(&scene.platform, "contoso", json!({"managementPolicy": "Manage"})).await;
     scene.until_ready::<FoundryHub>(&scene.platform, "contoso").await;
     assert_eq!(scene.azure.resource(&id).unwrap()["properties"]["friendlyName"], "Changed");
+}
+
+#[tokio::test]
+async fn what_is_orphaned_keeps_all_but_our_mark() {
+    let scene = Scene::new().await;
+    scene.ready_hub("contoso").await;
+    scene.ready_project("churn", "contoso").await;
+    scene.apply_secret(&scene.team, "aoai", &[("key", "k-1")]).await;
+    let spec = json!({
+        "projectRef": {"name": "churn"}, "category": "AzureOpenAI", "target": "https://a", "authType": "ApiKey",
+        "credentials": {"key": from_secret("aoai", "key")}, "deletionPolicy": "Orphan", "metadata": {"ApiType": "Azure"},
+    });
+    scene.apply::<FoundryConnection>(&scene.team, "aoai", spec).await;
+    let connection: FoundryConnection = scene.until_ready(&scene.team, "aoai").await;
+    let id = connection.status.unwrap().engine.resource_id.unwrap();
+    scene.azure.patch_resource(&id, &json!({"properties": {"metadata": {"theirs": "kept"}}})).unwrap();
+    scene.delete::<FoundryConnection>(&scene.team, "aoai").await;
+    scene.until_gone::<FoundryConnection>(&scene.team, "aoai").await;
+    let left = scene.azure.resource(&id).unwrap();
+    let metadata = &left["properties"]["metadata"];
+    assert_eq!((&metadata["theirs"], &metadata["ApiType"]), (&json!("kept"), &json!("Azure")), "{left}");
+    assert_eq!(metadata.get("foundryoperator.dev.owner"), None, "{left}");
+    assert_eq!(scene.azure.connection_credentials(&id), Some(json!({"key": "k-1"})));
+
+    let change = json!({"deletionPolicy": "Orphan"});
+    scene.change::<FoundryProject>(&scene.team, "churn", change).await;
+    let project = scene.until_ready::<FoundryProject>(&scene.team, "churn").await;
+    let id = project.status.unwrap().engine.resource_id.unwrap();
+    scene.delete::<FoundryProject>(&scene.team, "churn").await;
+    scene.until_gone::<FoundryProject>(&scene.team, "churn").await;
+    let tags = || scene.azure.resource(&id).unwrap()["tags"].clone();
+    scene.eventually("without our mark", || tags().get("foundryoperator.dev.owner").is_none()).await;
+    assert_eq!(tags()["team"], "churn");
+}
+
+#[tokio::test]
+async fn a_mark_that_cannot_be_taken_off_is_told_and_keeps_nobody() {
+    let scene = Scene::new().await;
+    let hub = scene.ready_hub("contoso").await;
+    scene.change::<FoundryHub>(&scene.platform, "contoso", json!({"deletionPolicy": "Orphan"})).await;
+    let id = hub.status.unwrap().engine.resource_id.unwrap();
+    let body = json!({"error": {"code": "AuthorizationFailed", "message": "no"}});
+    let refused = Fault::Answer { status: 403, headers: BTreeMap::new(), body };
+    scene.azure.add_fault(FaultRule::new("PATCH", "/workspaces/", refused));
+    scene.delete::<FoundryHub>(&scene.platform, "contoso").await;
+    scene.until_gone::<FoundryHub>(&scene.platform, "contoso").await;
+    let told = scene.events(&scene.platform, "contoso").await;
+    let orphaned = told.iter().find(|event| event.starts_with("Orphaned:")).unwrap_or_else(|| panic!("{told:?}"));
+    assert!(orphaned.contains("take it off by hand") && orphaned.contains("AuthorizationFailed"), "{orphaned}");
+    assert!(scene.azure.resource(&id).is_some());
 }

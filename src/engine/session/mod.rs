@@ -1,5 +1,6 @@
 //! The I/O of one reconcile: takes the steps that the plan decides, one after the other, until it rests.
 
+mod orphan;
 mod publish;
 mod read;
 mod write;
@@ -125,6 +126,10 @@ impl<'c, K: Kind> Session<'c, K> {
                 self.remember(resource);
                 Ok(Next::Plan)
             }
+            Step::LetGo(id) => {
+                self.let_go(&id).await?;
+                Ok(Next::Plan)
+            }
             Step::Forget(id, farewell) => {
                 self.forget(&id, farewell);
                 Ok(Next::Plan)
@@ -142,11 +147,7 @@ impl<'c, K: Kind> Session<'c, K> {
     }
 
     fn forget(&mut self, id: &ArmId, farewell: Farewell) {
-        let engine = K::engine(&mut self.status);
-        inventory::forget(&mut engine.resources, id);
-        if farewell == Farewell::Orphaned {
-            engine.operation = None;
-        }
+        inventory::forget(&mut K::engine(&mut self.status).resources, id);
         match farewell {
             Farewell::Gone => {
                 self.tell(Reason::Deleted, &format!("{} is gone from Azure", label(id)));
@@ -156,9 +157,6 @@ impl<'c, K: Kind> Session<'c, K> {
                     Reason::LeftInPlace,
                     &format!("{} stays in Azure: it does not carry this object's owner mark", label(id)),
                 );
-            }
-            Farewell::Orphaned => {
-                self.tell(Reason::Orphaned, &format!("{} stays in Azure, as the object's policies say", label(id)));
             }
         }
     }

@@ -77,7 +77,7 @@ fn that_let_go() -> [Scene; 3] {
 fn what_is_let_go_stays_in_azure_without_a_look() {
     for scene in that_let_go() {
         let scene = scene.remembers(confirmed(&workspace()));
-        assert_eq!(scene.plan(), Step::Forget(workspace().id, Farewell::Orphaned));
+        assert_eq!(scene.plan(), Step::LetGo(workspace().id));
     }
 }
 
@@ -100,7 +100,7 @@ fn letting_go_waits_for_nothing() {
             .held_by("the hub has projects")
             .runs(operation(OperationKind::Create))
             .remembers(recorded(&workspace()));
-        assert_eq!(scene.plan(), Step::Forget(workspace().id, Farewell::Orphaned));
+        assert_eq!(scene.plan(), Step::LetGo(workspace().id));
     }
 }
 

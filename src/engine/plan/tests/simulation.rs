@@ -209,11 +209,12 @@ impl Life {
                 self.publish(&trouble("recorded"), &session.memory);
             }
             Step::Confirm(owned) => inventory::remember(&mut session.memory.resources, owned),
-            Step::Forget(id, farewell) => {
+            Step::Forget(id, _) => {
                 inventory::forget(&mut session.memory.resources, &id);
-                if farewell == Farewell::Orphaned {
-                    session.memory.operation = None;
-                }
+            }
+            Step::LetGo(id) => {
+                inventory::forget(&mut session.memory.resources, &id);
+                session.memory.operation = None;
             }
             Step::Create(wanted) => {
                 assert!(!self.deleting, "made after the deletion began");
