@@ -118,6 +118,8 @@ reasons! {
     DriftCorrected,
     /// The resource was gone from Azure and is made again.
     Recreating,
+    /// Somebody deleted the resource and made another of its name.
+    Replaced,
     /// The resource existed and now belongs to this object.
     Adopted,
     /// The resource was deleted from Azure.

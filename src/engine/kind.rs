@@ -152,6 +152,12 @@ pub trait Kind:
         false
     }
 
+    /// What is lost with the resource once it is made anew, told to a person.
+    #[must_use]
+    fn lost_with(_status: &Self::Status) -> Option<String> {
+        None
+    }
+
     /// Puts what was seen into the status.
     fn publish(&self, world: &Self::World, primary: &Wanted, sights: &Sights, status: &mut Self::Status);
 }

@@ -76,6 +76,10 @@ impl Kind for FoundryHub {
         })
     }
 
+    fn lost_with(status: &FoundryHubStatus) -> Option<String> {
+        workspace::lost_with(&status.workspace)
+    }
+
     fn publish(&self, world: &World, primary: &Wanted, sights: &Sights, status: &mut FoundryHubStatus) {
         let Some(workspace) = sights.resource(&primary.id) else { return };
         if let Some(read) = workspace::read(workspace, &primary.id, world.studio, "managementCenter/hub/overview") {

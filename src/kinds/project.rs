@@ -74,6 +74,10 @@ impl Kind for FoundryProject {
         status.containers.iter().all(|container| container.source == ContainerSource::Derived)
     }
 
+    fn lost_with(status: &FoundryProjectStatus) -> Option<String> {
+        workspace::lost_with(&status.workspace)
+    }
+
     fn publish(&self, world: &World, primary: &Wanted, sights: &Sights, status: &mut FoundryProjectStatus) {
         let Some(workspace) = sights.resource(&primary.id) else { return };
         let Some(read) = workspace::read(workspace, &primary.id, world.studio, "build/overview") else { return };

@@ -76,6 +76,12 @@ pub(super) fn read(workspace: &Value, id: &ArmId, studio: &str, page: &str) -> O
     })
 }
 
+/// What goes with a workspace, though another of its name takes its place.
+pub(super) fn lost_with(workspace: &WorkspaceStatus) -> Option<String> {
+    let id = workspace.workspace_id.as_ref()?;
+    Some(format!("its workspaceId was {id}; the new one has another, and its containers are new and empty"))
+}
+
 /// The ARM id of a workspace that others can build on: it has been made, and nothing has taken it away.
 pub(super) fn usable(status: Option<(&EngineStatus, &WorkspaceStatus)>) -> Result<ArmId, String> {
     let Some((engine, workspace)) = status else {

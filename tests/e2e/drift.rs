@@ -1,5 +1,7 @@
 //! Azure is changed behind the operator's back.
 
+use std::time::Duration;
+
 use foundry_operator::api::{FoundryConnection, FoundryHub, FoundryProject};
 use serde_json::json;
 
@@ -80,5 +82,37 @@ async fn what_somebody_deleted_is_made_again() {
     scene.until(&scene.platform, "contoso", "there with a new workspace id", new).await;
     scene.until_ready::<FoundryHub>(&scene.platform, "contoso").await;
     let told = scene.events(&scene.platform, "contoso").await;
-    assert!(told.iter().any(|event| event.starts_with("Recreating:")), "{told:?}");
+    let recreating = told.iter().find(|event| event.starts_with("Recreating:")).unwrap_or_else(|| panic!("{told:?}"));
+    assert!(recreating.contains(&format!("its workspaceId was {before}")), "{recreating}");
+}
+
+#[tokio::test]
+async fn a_workspace_that_somebody_made_anew_is_told_with_the_id_that_it_had() {
+    let scene = Scene::new().await;
+    let hub = scene.ready_hub("contoso").await.status.unwrap();
+    let (id, before) = (hub.engine.resource_id.unwrap(), hub.workspace.workspace_id.unwrap());
+    let there = scene.azure.resource(&id).unwrap();
+    scene.azure.remove_resource(&id).unwrap();
+    let again = json!({
+        "kind": there["kind"], "location": there["location"], "tags": there["tags"], "identity": {"type": "SystemAssigned"},
+        "properties": {"storageAccount": there["properties"]["storageAccount"], "keyVault": there["properties"]["keyVault"]},
+    });
+    scene.azure.put_resource(&id, &again).unwrap();
+    scene.annotate::<FoundryHub>(&scene.platform, "contoso", "foundryoperator.dev/reconcile-at", "now").await;
+    let new = |hub: &FoundryHub| {
+        hub.status.as_ref().and_then(|status| status.workspace.workspace_id.as_ref()).is_some_and(|id| *id != before)
+    };
+    scene.until(&scene.platform, "contoso", "there with a new workspace id", new).await;
+    let events = async || scene.events(&scene.platform, "contoso").await;
+    let mut told = events().await;
+    // Events follow the status.
+    for _ in 0..50 {
+        if told.iter().any(|event| event.starts_with("Replaced:")) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        told = events().await;
+    }
+    let replaced = told.iter().find(|event| event.starts_with("Replaced:")).unwrap_or_else(|| panic!("{told:?}"));
+    assert!(replaced.contains(&format!("its workspaceId was {before}")), "{replaced}");
 }

@@ -104,7 +104,11 @@ impl<K: Kind> Session<'_, K> {
             self.status = K::Status::default();
             *K::engine(&mut self.status) = engine;
         } else if confirmed || (usable && observed) {
+            let before = K::lost_with(&self.status);
             self.object.publish(&self.context.world, primary, &self.sights, &mut self.status);
+            if let Some(lost) = before.filter(|before| K::lost_with(&self.status).is_some_and(|now| now != *before)) {
+                self.warn(Reason::Replaced, &format!("{} was made anew by somebody: {lost}", label(&primary.id)));
+            }
         }
     }
 

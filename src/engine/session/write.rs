@@ -57,7 +57,8 @@ impl<K: Kind> Session<'_, K> {
         let owned = K::engine(&mut self.status).resources.iter().find(|owned| owned.is(wanted.id.as_str()));
         let formerly = owned.and_then(|owned| owned.applied.as_ref()).map(|applied| applied.fields.clone());
         if formerly.is_some() {
-            let note = format!("{} was gone from Azure, or failed there; it is made again", label(&wanted.id));
+            let lost = K::lost_with(&self.status).map(|lost| format!(": {lost}")).unwrap_or_default();
+            let note = format!("{} was gone from Azure, or failed there; it is made again{lost}", label(&wanted.id));
             self.warn(Reason::Recreating, &note);
             // What is made now is another one than what was there.
             self.remember(OwnedResource { id: wanted.id.to_string(), ..OwnedResource::default() });
