@@ -2,14 +2,16 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use arm_emulator::{
     Config, Credential, DEFAULT_SUBSCRIPTION, Emulator, Fault, FaultRule, Identity, Limits, Moment, Outcome,
     PlannedFailure, Settings, Timings,
 };
-use foundry_operator::arm::credential::{self, Cloud, SignIn};
-use foundry_operator::arm::{ArmId, Body, Cause, Class, Client, Progress, Tokens, Written};
+use foundry_operator::arm::credential::{Cloud, SignIn};
+use foundry_operator::arm::{ArmId, ArmMetrics, Body, Cause, Class, Client, Progress, Tokens, Transport, Written};
+use prometheus::Registry;
 use serde_json::{Value, json};
 
 const CLIENT_ID: &str = "00000000-0000-4000-8000-0000000000c1";
@@ -30,16 +32,22 @@ fn client_with(emulator: &Emulator, secret: &str, ca: Option<&str>) -> Client {
         authority_host: emulator.endpoint().to_owned(),
         studio: "https://ai.azure.com",
     };
-    let http = credential::http_client(ca.map(str::as_bytes)).unwrap();
     let sign_in = SignIn::ClientSecret {
         client_id: CLIENT_ID.into(),
         tenant_id: emulator.tenant_id().into(),
         secret: secret.to_owned().into(),
     };
-    let (endpoint, audience) = (cloud.arm_endpoint.parse().unwrap(), cloud.arm_audience.clone());
-    let transport = http.clone();
-    let make = Box::new(move || credential::credential(&sign_in, &cloud, transport.clone()));
-    Client::new(http, endpoint, Tokens::new(make, &audience).unwrap())
+    let folder = tempfile::tempdir().unwrap();
+    let bundle = ca.map(|pem| {
+        let file = folder.path().join("ca.pem");
+        std::fs::write(&file, pem).unwrap();
+        file
+    });
+    let transport = Arc::new(Transport::new(bundle));
+    transport.client().unwrap();
+    let metrics = ArmMetrics::new(&Registry::new()).unwrap();
+    let endpoint = cloud.arm_endpoint.parse().unwrap();
+    Client::new(transport.clone(), endpoint, Tokens::new(sign_in, cloud, transport, metrics.clone()), metrics)
 }
 
 fn client(emulator: &Emulator) -> Client {

@@ -94,6 +94,8 @@ reasons! {
     Refused,
     /// The operator's identity may not do this in Azure.
     Forbidden,
+    /// The operator's own settings do not allow it to call Azure.
+    Misconfigured,
     /// The operator cannot sign in to Azure.
     SignInFailed,
     /// Azure asks to slow down.

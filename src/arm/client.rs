@@ -1,13 +1,17 @@
 //! Calls to ARM: one token, one timeout, one way to read an answer.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER};
 use reqwest::{Method, StatusCode, Url};
 use serde_json::Value;
+use tokio::time::error::Elapsed;
 
 use super::error::{ArmError, Cause, Class, Trace};
+use super::metrics::{self, ArmMetrics};
 use super::tokens::{Bearer, Tokens};
+use super::transport::Transport;
 use super::{ArmId, retry};
 
 /// Longest time one call may take.
@@ -64,9 +68,10 @@ pub enum Progress {
 
 /// A client of one ARM endpoint with one identity.
 pub struct Client {
-    http: reqwest::Client,
+    transport: Arc<Transport>,
     endpoint: Url,
     tokens: Tokens,
+    metrics: ArmMetrics,
 }
 
 struct Answer {
@@ -78,8 +83,8 @@ struct Answer {
 impl Client {
     /// `endpoint` is ARM's address.
     #[must_use]
-    pub fn new(http: reqwest::Client, endpoint: Url, tokens: Tokens) -> Self {
-        Self { http, endpoint, tokens }
+    pub fn new(transport: Arc<Transport>, endpoint: Url, tokens: Tokens, metrics: ArmMetrics) -> Self {
+        Self { transport, endpoint, tokens, metrics }
     }
 
     /// Reads a resource; `None` where it, or what it is part of, is not there.
@@ -218,6 +223,7 @@ impl Client {
         let request_id = request_id();
         let exchange = self.signed_in(&method, &url, body.as_ref(), &request_id);
         let outcome = tokio::time::timeout(CALL_TIMEOUT, exchange).await;
+        self.count(&method, &path, &outcome, started.elapsed());
         let took = started.elapsed().as_millis();
         let unanswered = |mut error: ArmError| {
             tracing::debug!(%method, path, took, request_id, %error, "ARM call got no answer");
@@ -241,6 +247,16 @@ impl Client {
         Err(ArmError::from_answer(answer.status.as_u16(), &answer.body, correlation_id, retry_after))
     }
 
+    /// A call that was not made for want of a token is none.
+    fn count(&self, method: &Method, path: &str, outcome: &Result<Result<Answer, ArmError>, Elapsed>, took: Duration) {
+        let status = match outcome {
+            Ok(Ok(answer)) => Some(answer.status.as_u16()),
+            Ok(Err(error)) if error.cause == Cause::SignIn => return,
+            Ok(Err(_)) | Err(_) => None,
+        };
+        self.metrics.call(metrics::operation(method.as_str(), path), status, took);
+    }
+
     /// FACT: a token that ARM calls expired is renewed, and the call made once more at once (ARM reference, section 7).
     async fn signed_in(
         &self,
@@ -251,9 +267,10 @@ impl Client {
     ) -> Result<Answer, ArmError> {
         let bearer = self.tokens.bearer().await?;
         let answer = self.exchange(method, url, body, request_id, &bearer).await?;
-        if answer.status != StatusCode::UNAUTHORIZED || !self.tokens.renew(&bearer) {
+        if answer.status != StatusCode::UNAUTHORIZED {
             return Ok(answer);
         }
+        self.tokens.renew(&bearer).await;
         tracing::info!(request_id, "ARM refused the token; signing in anew");
         let bearer = self.tokens.bearer().await?;
         self.exchange(method, url, body, request_id, &bearer).await
@@ -268,7 +285,8 @@ impl Client {
         bearer: &Bearer,
     ) -> Result<Answer, ArmError> {
         let mut request = self
-            .http
+            .transport
+            .client()?
             .request(method.clone(), url.clone())
             .header(AUTHORIZATION, bearer.header.clone())
             .header("x-ms-client-request-id", request_id)
@@ -276,7 +294,12 @@ impl Client {
         if let Some(Body(bytes)) = body {
             request = request.header(CONTENT_TYPE, "application/json").body(bytes.clone());
         }
-        let unanswered = |error: reqwest::Error| ArmError::unavailable(chain(&error.without_url()));
+        let unanswered = |error: reqwest::Error| {
+            if error.is_connect() {
+                self.transport.doubt();
+            }
+            ArmError::unavailable(chain(&error.without_url()))
+        };
         let mut response = request.send().await.map_err(unanswered)?;
         let mut read = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(unanswered)? {

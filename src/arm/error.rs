@@ -38,6 +38,8 @@ pub enum Cause {
     HasProjects,
     /// The request is refused for what it says.
     Refused,
+    /// The operator's own settings do not allow a call at all.
+    Misconfigured,
 }
 
 /// The id by which a request can be found again.
@@ -63,7 +65,7 @@ pub struct ArmError {
     /// ARM's own words.
     pub message: String,
     /// What a person can do about it.
-    pub advice: Option<&'static str>,
+    pub advice: Option<Box<str>>,
     /// What to name in a support ticket.
     pub trace: Option<Trace>,
     /// How long ARM asks to wait.
@@ -91,7 +93,7 @@ impl ArmError {
             status: Some(status),
             code: envelope.code,
             message: envelope.message,
-            advice,
+            advice: advice.map(Into::into),
             trace: correlation_id.map(Trace::Correlation),
             retry_after,
         }
@@ -114,7 +116,7 @@ impl ArmError {
             status: None,
             code: envelope.code,
             message: envelope.message,
-            advice,
+            advice: advice.map(Into::into),
             trace: correlation_id.map(Trace::Correlation),
             retry_after: None,
         }
@@ -130,8 +132,23 @@ impl ArmError {
             code: "NoAnswer".to_owned(),
             message: shorten(&message.to_string()),
             advice: Some(
-                "check that the operator can reach the ARM endpoint (network policy, proxy, DNS, --ca-bundle)",
+                "check that the operator can reach the ARM endpoint (network policy, proxy, DNS, --ca-bundle)".into(),
             ),
+            trace: None,
+            retry_after: None,
+        }
+    }
+
+    /// From settings of the operator's that do not allow a call; `advice` says what mends them.
+    #[must_use]
+    pub fn misconfigured(message: impl fmt::Display, advice: &'static str) -> Self {
+        Self {
+            cause: Cause::Misconfigured,
+            class: Class::Fast,
+            status: None,
+            code: "Misconfigured".to_owned(),
+            message: shorten(&message.to_string()),
+            advice: Some(advice.into()),
             trace: None,
             retry_after: None,
         }
@@ -149,7 +166,9 @@ impl ArmError {
             status: None,
             code: "SignInFailed".to_owned(),
             message: shorten(told),
-            advice: Some("check the operator's client id, tenant and federated credential (issuer, subject, audience)"),
+            advice: Some(
+                "check the operator's client id, tenant and federated credential (issuer, subject, audience)".into(),
+            ),
             trace: None,
             retry_after: None,
         }
@@ -168,7 +187,7 @@ impl fmt::Display for ArmError {
             None => {}
         }
         f.write_str(")")?;
-        if let Some(advice) = self.advice {
+        if let Some(advice) = &self.advice {
             write!(f, ": {advice}")?;
         }
         Ok(())

@@ -5,13 +5,17 @@ pub mod credential;
 pub mod error;
 pub mod gate;
 pub mod id;
+pub mod metrics;
 pub mod resource_type;
 pub mod retry;
 pub mod tokens;
+pub mod transport;
 
 pub use client::{Body, Client, Progress, Written};
 pub use error::{ArmError, Cause, Class};
 pub use gate::WriteGate;
 pub use id::ArmId;
+pub use metrics::ArmMetrics;
 pub use resource_type::ResourceType;
 pub use tokens::Tokens;
+pub use transport::Transport;

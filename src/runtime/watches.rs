@@ -15,6 +15,7 @@ use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 
+use super::http::Readiness;
 use crate::api::{FoundryConnection, FoundryHub, FoundryProject, RECONCILE_AT};
 use crate::kinds::Catalog;
 
@@ -61,6 +62,16 @@ impl<K: Watchable> Watched<K> {
         receiver
     }
 
+    fn tell(&self, readiness: &Readiness) {
+        for (scope, store) in self.scopes.clone() {
+            readiness.require(move || {
+                let place = scope.as_ref().map_or(String::new(), |namespace| format!(" of namespace {namespace}"));
+                let listed = store.wait_until_ready().now_or_never().is_some();
+                (!listed).then(|| format!("{}{place} are not listed yet", K::plural(&())))
+            });
+        }
+    }
+
     fn all_listed(&self) -> BoxFuture<'static, ()> {
         let stores: Vec<Store<K>> = self.scopes.values().cloned().collect();
         async move {
@@ -94,6 +105,15 @@ impl Watches {
             namespaces: watch(BTreeMap::from([(None, Api::all(client.clone()))]), &mut sources),
         };
         (watches, join_all(sources).map(|_| ()).boxed())
+    }
+
+    /// The operator is not ready before every cache is filled.
+    pub(super) fn tell(&self, readiness: &Readiness) {
+        self.hubs.tell(readiness);
+        self.projects.tell(readiness);
+        self.connections.tell(readiness);
+        self.secrets.tell(readiness);
+        self.namespaces.tell(readiness);
     }
 
     /// Ends when every cache has been filled: before that, what is not in one may still exist.

@@ -25,6 +25,8 @@ pub struct Settings {
 pub struct Operator {
     process: Supervised,
     log: PathBuf,
+    /// Where in the log this start of the operator begins, in bytes.
+    log_begins: usize,
 }
 
 impl Operator {
@@ -56,16 +58,26 @@ impl Operator {
             .env("AZURE_TENANT_ID", azure.tenant_id())
             .env("AZURE_FEDERATED_TOKEN_FILE", token)
             .env("AZURE_AUTHORITY_HOST", azure.endpoint())
+            .env("FOUNDRY_HTTP_ADDRESS", "127.0.0.1:0")
             // Whatever proxy this machine has: everything here is on this machine.
             .env("NO_PROXY", "127.0.0.1");
+        let log_begins = fs::read(&log).map_or(0, |before| before.len());
         let process = Supervised::from_command(&command, &log)?;
-        Ok(Self { process, log })
+        Ok(Self { process, log, log_begins })
     }
 
     /// Where the log is.
     #[must_use]
     pub fn log(&self) -> &Path {
         &self.log
+    }
+
+    /// Where its metrics and health are, as `http://127.0.0.1:PORT`; `None` before it listens.
+    #[must_use]
+    pub fn http_address(&self) -> Option<String> {
+        let log = fs::read_to_string(&self.log).ok()?;
+        let (_, after) = log.get(self.log_begins..)?.split_once("/readyz are at ")?;
+        after.split(|end: char| end == '"' || end.is_whitespace()).next().map(str::to_owned)
     }
 
     /// Whether it still runs.

@@ -165,6 +165,21 @@ impl Scene {
         std::fs::read_to_string(self.folder.path().join("operator.log")).unwrap_or_default()
     }
 
+    /// What the operator answers over HTTP.
+    pub async fn http(&self, path: &str) -> (u16, String) {
+        self.eventually("listening", || self.operator.as_ref().is_some_and(|it| it.http_address().is_some())).await;
+        let address = self.operator.as_ref().and_then(Operator::http_address).unwrap();
+        let answer = reqwest::get(format!("{address}{path}")).await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    }
+
+    /// The value of a metric of the operator's by its name and labels, such as `name{label="value"}`; 0 where it is absent.
+    pub async fn metric(&self, series: &str) -> u64 {
+        let (_, text) = self.http("/metrics").await;
+        let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        line.map_or(0, |value| value.parse().unwrap())
+    }
+
     pub fn api<K: Driven>(&self, namespace: &str) -> Api<K> {
         Api::namespaced(self.client.clone(), namespace)
     }

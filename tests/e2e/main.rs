@@ -6,6 +6,7 @@ mod calls;
 mod consent;
 mod drift;
 mod harness;
+mod health;
 mod lifecycle;
 mod ownership;
 mod policies;
