@@ -227,7 +227,7 @@ impl Client {
         let took = started.elapsed().as_millis();
         let unanswered = |mut error: ArmError| {
             tracing::debug!(%method, path, took, request_id, %error, "ARM call got no answer");
-            error.trace = Some(Trace::Request(request_id.clone()));
+            error.trace = Some(Trace::Request(request_id.clone().into()));
             error
         };
         let answer = match outcome {
@@ -244,7 +244,7 @@ impl Client {
             return Ok(answer);
         }
         let retry_after = retry_after(&answer.headers);
-        Err(ArmError::from_answer(answer.status.as_u16(), &answer.body, correlation_id, retry_after))
+        Err(ArmError::from_answer(answer.status.as_u16(), &answer.body, &path, correlation_id, retry_after))
     }
 
     /// A call that was not made for want of a token is none.

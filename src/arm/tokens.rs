@@ -111,25 +111,26 @@ impl Tokens {
         &self,
         credential: &mut Option<Arc<dyn TokenCredential>>,
     ) -> Result<(HeaderValue, SystemTime), (SignInOutcome, ArmError)> {
-        let refused = |message: String| (SignInOutcome::Refused, ArmError::sign_in(message));
+        let failed = |message: &str, outcome: SignInOutcome| {
+            let reached = outcome != SignInOutcome::Unreachable;
+            (outcome, ArmError::sign_in(&self.sign_in, &self.cloud, message, reached))
+        };
         let credential = match credential {
             Some(credential) => credential,
             none => {
                 let http = self.transport.client().map_err(|error| (SignInOutcome::Unreachable, error))?;
                 let made = credential::credential(&self.sign_in, &self.cloud, http);
-                none.insert(made.map_err(|error| refused(super::client::chain(&error)))?)
+                none.insert(made.map_err(|error| failed(&super::client::chain(&error), SignInOutcome::Refused))?)
             }
         };
         let token = tokio::time::timeout(LIMIT, credential.get_token(&[&self.scope], None)).await;
         let AccessToken { token, expires_on, .. } = match token {
             Ok(Ok(token)) => token,
-            Ok(Err(error)) => return Err((outcome(&error), ArmError::sign_in(super::client::chain(&error)))),
-            Err(_) => {
-                return Err((SignInOutcome::Unreachable, ArmError::sign_in(format!("no answer within {LIMIT:?}"))));
-            }
+            Ok(Err(error)) => return Err(failed(&super::client::chain(&error), outcome(&error))),
+            Err(_) => return Err(failed(&format!("no answer within {LIMIT:?}"), SignInOutcome::Unreachable)),
         };
         let mut header = HeaderValue::try_from(format!("Bearer {}", token.secret()))
-            .map_err(|_| refused("a token that no header can hold".to_owned()))?;
+            .map_err(|_| failed("a token that no header can hold", SignInOutcome::Refused))?;
         header.set_sensitive(true);
         Ok((header, SystemTime::from(expires_on) - RESERVE))
     }

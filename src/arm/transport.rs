@@ -62,7 +62,7 @@ impl Transport {
     fn unusable(&self, why: &str) -> ArmError {
         let file = self.bundle.as_ref().map(|file| file.display().to_string()).unwrap_or_default();
         ArmError::misconfigured(
-            format!("--ca-bundle {file}: {why}"),
+            &format!("--ca-bundle {file}: {why}"),
             "put the certificate authorities (PEM) into that file; it is read again, without a restart",
         )
     }
