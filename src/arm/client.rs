@@ -87,6 +87,19 @@ impl Client {
         Self { transport, endpoint, tokens, metrics }
     }
 
+    /// Why no call can be made at all: a token does not travel in the open.
+    #[must_use]
+    pub fn misconfigured(&self) -> Option<ArmError> {
+        let insecure = self.endpoint.scheme() != "https";
+        insecure.then(|| ArmError {
+            class: Class::Slow,
+            ..ArmError::misconfigured(
+                &format!("--arm-endpoint {} is not https, and a token would travel in the open", self.endpoint),
+                "give --arm-endpoint an https address and restart the operator",
+            )
+        })
+    }
+
     /// Reads a resource; `None` where it, or what it is part of, is not there.
     ///
     /// # Errors
@@ -247,11 +260,11 @@ impl Client {
         Err(ArmError::from_answer(answer.status.as_u16(), &answer.body, &path, correlation_id, retry_after))
     }
 
-    /// A call that was not made for want of a token is none.
+    /// A call that was not made, for want of a token or of usable settings, is none.
     fn count(&self, method: &Method, path: &str, outcome: &Result<Result<Answer, ArmError>, Elapsed>, took: Duration) {
         let status = match outcome {
             Ok(Ok(answer)) => Some(answer.status.as_u16()),
-            Ok(Err(error)) if error.cause == Cause::SignIn => return,
+            Ok(Err(error)) if matches!(error.cause, Cause::SignIn | Cause::Misconfigured) => return,
             Ok(Err(_)) | Err(_) => None,
         };
         self.metrics.call(metrics::operation(method.as_str(), path), status, took);
@@ -265,6 +278,9 @@ impl Client {
         body: Option<&Body>,
         request_id: &str,
     ) -> Result<Answer, ArmError> {
+        if let Some(error) = self.misconfigured() {
+            return Err(error);
+        }
         let bearer = self.tokens.bearer().await?;
         let answer = self.exchange(method, url, body, request_id, &bearer).await?;
         if answer.status != StatusCode::UNAUTHORIZED {

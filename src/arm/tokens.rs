@@ -86,6 +86,7 @@ impl Tokens {
             }
             Err((outcome, error)) => {
                 self.metrics.sign_in(self.sign_in.name(), outcome);
+                tracing::debug!(%error, "sign-in failed");
                 // What it read when it was made, a token file or an authority, may be what was wrong.
                 state.credential = None;
                 if outcome == SignInOutcome::Unreachable {

@@ -17,6 +17,8 @@ pub struct Transport {
 struct Trusting {
     pem: Option<Vec<u8>>,
     http: reqwest::Client,
+    /// A server was not reached or trusted since the bundle was last looked at.
+    doubted: bool,
 }
 
 impl Transport {
@@ -32,24 +34,24 @@ impl Transport {
     /// Where the bundle cannot be read or holds what is no certificate.
     pub fn client(&self) -> Result<reqwest::Client, ArmError> {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(Trusting { http, .. }) = &*current {
-            return Ok(http.clone());
+        if let Some(trusting) = &mut *current {
+            // A bundle that cannot be read right now is being replaced, perhaps: what was read before serves until then.
+            let changed = std::mem::take(&mut trusting.doubted) && self.read().is_ok_and(|pem| pem != trusting.pem);
+            if !changed {
+                return Ok(trusting.http.clone());
+            }
+            tracing::info!("the CA bundle has changed; trusting what it holds now");
         }
         let pem = self.read()?;
         let http = client(pem.as_deref()).map_err(|error| self.unusable(&super::client::chain(&error)))?;
-        *current = Some(Trusting { pem, http: http.clone() });
+        *current = Some(Trusting { pem, http: http.clone(), doubted: false });
         Ok(http)
     }
 
-    /// To be called when a server was not reached or not trusted: the next call trusts what the bundle holds then.
+    /// To be called when a server was not reached or not trusted: before the next call, the bundle is looked at again.
     pub fn doubt(&self) {
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        // One that cannot be read right now is being replaced, perhaps: what was read before serves until then.
-        if let (Some(trusting), Ok(pem)) = (&*current, self.read())
-            && trusting.pem != pem
-        {
-            tracing::info!("the CA bundle has changed; trusting what it holds now");
-            *current = None;
+        if let Some(trusting) = &mut *self.current.lock().unwrap_or_else(PoisonError::into_inner) {
+            trusting.doubted = true;
         }
     }
 

@@ -45,6 +45,10 @@ async fn operate(options: Options) -> Result<(), Failure> {
     let readiness = Arc::new(Readiness::starting());
     http::serve(options.http_address, registry.clone(), readiness.clone()).await?;
     let arm = Arc::new(arm_client(&options, ArmMetrics::new(&registry)?)?);
+    if let Some(error) = arm.misconfigured() {
+        tracing::error!(%error, "Azure cannot be called");
+        readiness.require(move || Some(error.to_string()));
+    }
     let client = Client::try_default().await?;
     let cluster_id = match &options.cluster_id {
         Some(id) => id.clone(),

@@ -6,6 +6,9 @@ use crate::arm::credential::{Cloud, SignIn};
 
 /// The advice. `told` is what the credential says.
 pub(super) fn advice(sign_in: &SignIn, cloud: &Cloud, told: &str, reached: bool) -> String {
+    if told.contains("doesn't use HTTPS") {
+        return "give --authority-host (AZURE_AUTHORITY_HOST) an https address and restart the operator".to_owned();
+    }
     if !reached {
         return match sign_in {
             SignIn::ManagedIdentity { .. } => "let the operator reach the machine's identity endpoint \
