@@ -218,6 +218,22 @@ async fn a_token_that_arm_refuses_is_renewed_once_and_at_once() {
 }
 
 #[tokio::test]
+async fn a_challenge_for_claims_is_told_after_one_new_token() {
+    let emulator = emulator().await;
+    let client = client(&emulator);
+    let headers = BTreeMap::from([(
+        "WWW-Authenticate".to_owned(),
+        r#"Bearer error="insufficient_claims", claims="eyJhY2Nlc3NfdG9rZW4iOnt9fQ==""#.to_owned(),
+    )]);
+    let body = json!({"error": {"code": "AuthenticationFailed", "message": "Revoked."}});
+    emulator.add_fault(FaultRule::new("GET", "contoso", Fault::Answer { status: 401, headers, body }));
+    let error = client.get(&hub(), VERSION).await.unwrap_err();
+    assert_eq!((error.cause, error.class), (Cause::SignIn, Class::Slow));
+    assert!(error.to_string().contains("Conditional Access"), "{error}");
+    assert_eq!(emulator.journal_matching("POST", "/token").len(), 2);
+}
+
+#[tokio::test]
 async fn a_sign_in_that_fails_is_not_asked_for_by_everybody() {
     let emulator = emulator().await;
     let client = client_with(&emulator, "wrong", Some(emulator.ca_pem()));

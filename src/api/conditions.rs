@@ -106,6 +106,8 @@ reasons! {
     AzureUnavailable,
     /// Something that Azure needs is not there yet; it is tried again.
     DependencyMissing,
+    /// The subscription is being registered to use the resource provider.
+    RegisteringProvider,
     /// The owner let the resource go and it stays in Azure.
     Orphaned,
     /// The resource was made in Azure.

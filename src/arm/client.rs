@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use reqwest::{Method, StatusCode, Url};
 use serde_json::Value;
 use tokio::time::error::Elapsed;
@@ -22,6 +22,8 @@ const READ_ATTEMPTS: u32 = 3;
 const LONGEST_PAUSE_IN_CALL: Duration = Duration::from_secs(5);
 /// Largest answer that is read, in bytes.
 const ANSWER_LIMIT: usize = 4 << 20;
+/// The version of ARM's own operations (ARM reference, section 1).
+const RESOURCES_VERSION: &str = "2022-09-01";
 /// Most pages of a list that are followed.
 const PAGE_LIMIT: usize = 100;
 
@@ -164,6 +166,15 @@ impl Client {
         }
     }
 
+    /// Asks ARM to register a resource provider in a subscription; it takes its time after that.
+    ///
+    /// # Errors
+    /// [`ArmError`] where ARM refuses or does not answer.
+    pub async fn register_provider(&self, subscription: &str, namespace: &str) -> Result<(), ArmError> {
+        let path = format!("/subscriptions/{subscription}/providers/{namespace}/register");
+        self.send(Method::POST, self.url(&path, RESOURCES_VERSION), None).await.map(|_| ())
+    }
+
     /// Asks how an operation goes, by `Azure-AsyncOperation` or by `Location`.
     ///
     /// # Errors
@@ -257,7 +268,8 @@ impl Client {
             return Ok(answer);
         }
         let retry_after = retry_after(&answer.headers);
-        Err(ArmError::from_answer(answer.status.as_u16(), &answer.body, &path, correlation_id, retry_after))
+        let error = ArmError::from_answer(answer.status.as_u16(), &answer.body, &path, correlation_id, retry_after);
+        Err(if asks_for_claims(&answer.headers) { error.for_want_of_claims() } else { error })
     }
 
     /// A call that was not made, for want of a token or of usable settings, is none.
@@ -354,6 +366,12 @@ impl Answer {
 /// FACT: what is not there, or whose workspace is not, answers 404 in either envelope (ARM reference, section 7).
 fn is_absence(error: &ArmError) -> bool {
     error.status == Some(404) && (error.cause == Cause::NotFound || error.cause == Cause::DependencyMissing)
+}
+
+/// Whether an access policy asks for more than the token says (continuous access evaluation).
+fn asks_for_claims(headers: &HeaderMap) -> bool {
+    let challenges = headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
+    challenges.into_iter().any(|challenge| challenge.contains("claims="))
 }
 
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {

@@ -15,7 +15,7 @@ use kube::{Api, Client, ResourceExt as _};
 use prometheus::Registry;
 use tokio_util::sync::CancellationToken;
 
-use crate::arm::{self, ArmMetrics, Tokens, Transport, WriteGate};
+use crate::arm::{self, ArmMetrics, Providers, Tokens, Transport, WriteGate};
 use crate::kinds::World;
 use http::Readiness;
 pub use options::Options;
@@ -73,6 +73,7 @@ async fn operate(options: Options) -> Result<(), Failure> {
         recorder: Recorder::new(client.clone(), Reporter { controller: "foundry-operator".into(), instance: None }),
         client,
         arm,
+        providers: Arc::new(Providers::new(options.register_providers)),
         gate: Arc::new(WriteGate::default()),
         world,
         resync: options.resync,

@@ -107,6 +107,15 @@ pub struct Options {
     /// Name of this cluster in owner marks; by default the uid of kube-system.
     #[arg(long, env = "FOUNDRY_CLUSTER_ID", value_name = "ID", value_parser = cluster_id)]
     pub cluster_id: Option<String>,
+    /// Whether to register a resource provider in a subscription that is not registered to use it.
+    #[arg(
+        long,
+        env = "FOUNDRY_REGISTER_PROVIDERS",
+        value_name = "true|false",
+        default_value_t = true,
+        action = clap::ArgAction::Set
+    )]
+    pub register_providers: bool,
     /// Where /metrics, /healthz and /readyz are; port 0 is a free one, which the log tells; off for nowhere.
     #[arg(long, env = "FOUNDRY_HTTP_ADDRESS", value_name = "ADDRESS:PORT", default_value = "0.0.0.0:8080")]
     pub http_address: HttpAddress,

@@ -11,6 +11,7 @@ mod lifecycle;
 mod misconfigured;
 mod ownership;
 mod policies;
+mod providers;
 mod refusals;
 mod restarts;
 mod samples;

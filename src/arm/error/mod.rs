@@ -146,6 +146,14 @@ impl ArmError {
         Self::own(Cause::Misconfigured, "Misconfigured", message, advice.to_owned())
     }
 
+    /// The same where ARM asked for claims that no token of the operator's can have: `azure_identity` asks for none.
+    #[must_use]
+    pub fn for_want_of_claims(self) -> Self {
+        let advice = "an access policy asks for claims (continuous access evaluation), which the operator cannot give: look \
+                      at the identity's sign-in log and at the Conditional Access policies for workload identities";
+        Self { cause: Cause::SignIn, class: Class::Slow, advice: Some(advice.into()), ..self }
+    }
+
     /// From a sign-in that gave no token; `reached` tells whether it was answered at all.
     #[must_use]
     pub fn sign_in(sign_in: &SignIn, cloud: &Cloud, message: &str, reached: bool) -> Self {

@@ -2,6 +2,7 @@
 
 mod publish;
 mod read;
+mod registering;
 mod write;
 
 use jiff::Timestamp;

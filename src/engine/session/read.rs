@@ -39,7 +39,7 @@ impl<K: Kind> Session<'_, K> {
             }
             Err(error) => {
                 let id = id.clone();
-                Next::Rest(self.set_back(&what, &id, &error))
+                Next::Rest(self.refused(&what, &id, &error).await)
             }
         }
     }

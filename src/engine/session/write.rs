@@ -133,7 +133,7 @@ impl<K: Kind> Session<'_, K> {
                 if error.class == Class::Lasting {
                     K::engine(&mut self.status).refused = Some(attempt);
                 }
-                Ok(Next::Rest(self.set_back(verb(kind), &wanted.id, &error)))
+                Ok(Next::Rest(self.refused(verb(kind), &wanted.id, &error).await))
             }
         }
     }
@@ -160,7 +160,7 @@ impl<K: Kind> Session<'_, K> {
             }
             Err(error) => {
                 self.context.gate.leave(&self.holder());
-                Ok(Next::Rest(self.set_back("delete", &id, &error)))
+                Ok(Next::Rest(self.refused("delete", &id, &error).await))
             }
         }
     }
