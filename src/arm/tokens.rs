@@ -133,7 +133,7 @@ impl Tokens {
         let mut header = HeaderValue::try_from(format!("Bearer {}", token.secret()))
             .map_err(|_| failed("a token that no header can hold", SignInOutcome::Refused))?;
         header.set_sensitive(true);
-        Ok((header, SystemTime::from(expires_on) - RESERVE))
+        Ok((header, SystemTime::from(expires_on).checked_sub(RESERVE).unwrap_or(SystemTime::UNIX_EPOCH)))
     }
 }
 

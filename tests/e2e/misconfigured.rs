@@ -2,13 +2,13 @@
 //! and that goes on by itself once it is mended.
 
 use std::fs;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
 
 use arm_emulator::{Credential, Emulator, Identity};
 use foundry_operator::api::FoundryHub;
 use jiff::Timestamp;
-use stage::OPERATOR_CLIENT_ID;
+use stage::{Azure, OPERATOR_CLIENT_ID};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
@@ -79,20 +79,31 @@ async fn a_ca_bundle_that_is_not_there_is_told_and_picked_up_when_it_is() {
     heals(&scene).await;
 }
 
-/// A server that answers in plain HTTP, until it is `mended` and leads to `there`.
-async fn plain_http(there: std::net::SocketAddr, mended: Arc<AtomicBool>) -> String {
+/// Where connections to a port lead.
+#[derive(Clone, Copy)]
+enum Door {
+    /// To a server that speaks plain HTTP.
+    PlainHttp,
+    To(SocketAddr),
+}
+
+/// A port whose door can be changed, as an https address.
+async fn port(door: Arc<Mutex<Door>>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
-            let mended = mended.load(Ordering::Relaxed);
+            let door = *door.lock().unwrap();
             tokio::spawn(async move {
-                if mended {
-                    let mut on = TcpStream::connect(there).await.unwrap();
-                    let _ended = copy_bidirectional(&mut stream, &mut on).await;
-                } else {
-                    let _read = stream.read(&mut [0; 512]).await;
-                    let _sent = stream.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n").await;
+                match door {
+                    Door::To(there) => {
+                        let mut on = TcpStream::connect(there).await.unwrap();
+                        let _ended = copy_bidirectional(&mut stream, &mut on).await;
+                    }
+                    Door::PlainHttp => {
+                        let _read = stream.read(&mut [0; 512]).await;
+                        let _sent = stream.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n").await;
+                    }
                 }
             });
         }
@@ -100,22 +111,40 @@ async fn plain_http(there: std::net::SocketAddr, mended: Arc<AtomicBool>) -> Str
     format!("https://{address}")
 }
 
+/// A scene whose operator reaches ARM, but not sign-in, through a door.
+async fn behind(azure: Azure, door: &Arc<Mutex<Door>>) -> Scene {
+    let endpoint = port(door.clone()).await;
+    let environment = vec![("FOUNDRY_ARM_ENDPOINT", endpoint), ("FOUNDRY_ARM_AUDIENCE", azure.endpoint().to_owned())];
+    Scene::beside(azure, Setting { environment, ..Setting::default() }).await
+}
+
 #[tokio::test]
 async fn a_port_that_speaks_plain_http_is_told_and_heals_when_it_speaks_tls() {
-    let azure = stage::Azure::start(cluster(), quick_azure()).await.unwrap();
-    let mended = Arc::new(AtomicBool::new(false));
-    let endpoint = plain_http(azure.address(), mended.clone()).await;
-    let environment = vec![("FOUNDRY_ARM_ENDPOINT", endpoint), ("FOUNDRY_ARM_AUDIENCE", azure.endpoint().to_owned())];
-    let scene = Scene::beside(azure, Setting { environment, ..Setting::default() }).await;
+    let azure = Azure::start(cluster(), quick_azure()).await.unwrap();
+    let door = Arc::new(Mutex::new(Door::PlainHttp));
+    let scene = behind(azure, &door).await;
     let message = scene.failing_hub("AzureUnavailable").await;
     says(&message, &["does not speak TLS", "--arm-endpoint"]);
-    mended.store(true, Ordering::Relaxed);
+    *door.lock().unwrap() = Door::To(scene.azure.address());
+    heals(&scene).await;
+}
+
+#[tokio::test]
+async fn a_server_with_a_certificate_of_another_authority_is_told_and_heals_when_it_has_the_right_one() {
+    let azure = Azure::start(cluster(), quick_azure()).await.unwrap();
+    let somebody_else = Emulator::start(quick_azure()).await.unwrap();
+    let door = Arc::new(Mutex::new(Door::To(somebody_else.address())));
+    let scene = behind(azure, &door).await;
+    let message = scene.failing_hub("AzureUnavailable").await;
+    says(&message, &["certificate", "--ca-bundle"]);
+    assert_eq!(somebody_else.journal().len(), 0);
+    *door.lock().unwrap() = Door::To(scene.azure.address());
     heals(&scene).await;
 }
 
 #[tokio::test]
 async fn an_http_endpoint_is_told_and_no_token_is_asked_for() {
-    let azure = stage::Azure::start(cluster(), quick_azure()).await.unwrap();
+    let azure = Azure::start(cluster(), quick_azure()).await.unwrap();
     let endpoint = azure.endpoint().replace("https:", "http:");
     let environment = vec![("FOUNDRY_ARM_ENDPOINT", endpoint)];
     let mut scene = Scene::beside(azure, Setting { environment, ..Setting::default() }).await;
@@ -133,7 +162,7 @@ async fn an_http_endpoint_is_told_and_no_token_is_asked_for() {
 
 #[tokio::test]
 async fn an_http_authority_is_told_and_nothing_is_sent_there() {
-    let azure = stage::Azure::start(cluster(), quick_azure()).await.unwrap();
+    let azure = Azure::start(cluster(), quick_azure()).await.unwrap();
     let environment = vec![("AZURE_AUTHORITY_HOST", azure.endpoint().replace("https:", "http:"))];
     let scene = Scene::beside(azure, Setting { environment, ..Setting::default() }).await;
     let message = scene.failing_hub("SignInFailed").await;

@@ -2,6 +2,7 @@
 //! section 7): `table` says what an error means, the other modules what a person can do about it.
 
 mod advice;
+mod envelope;
 mod network;
 mod sign_in;
 mod table;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use self::advice::Place;
+use self::envelope::{Envelope, shorten};
 use super::credential::{Cloud, SignIn};
 
 /// How soon, if ever, the same call may succeed.
@@ -98,9 +100,6 @@ impl Unregistered {
         advice::register(&self.namespace, &self.subscription)
     }
 }
-
-/// Longest part of a message of Azure's that is passed on to conditions and events.
-const MESSAGE_LIMIT: usize = 1024;
 
 impl ArmError {
     /// From an answer with an error status to a request for `path`.
@@ -220,52 +219,6 @@ impl fmt::Display for ArmError {
 
 impl std::error::Error for ArmError {}
 
-/// What both envelopes have in common.
-struct Envelope {
-    code: String,
-    message: String,
-}
-
-impl Envelope {
-    fn none(status: u16) -> Self {
-        Self { code: format!("Http{status}"), message: format!("Azure answered {status} without an error it explains") }
-    }
-
-    /// The outer code is often just `UserError`, so the innermost code that says more wins.
-    fn read(body: &Value, status: u16) -> Self {
-        let error = &body["error"];
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let inner = [&error["innerError"], &error["innererror"]]
-            .into_iter()
-            .map(|inner| text(&inner["code"]))
-            .find(|code| !code.is_empty());
-        let outer = text(&error["code"]);
-        let code = match inner {
-            Some(inner) if outer.is_empty() || outer == "UserError" => inner,
-            _ => outer,
-        };
-        let mut message = text(&error["message"]);
-        let details: Vec<String> = error["details"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .map(|detail| text(&detail["message"]))
-            .filter(|detail| !detail.is_empty() && !message.contains(detail.as_str()))
-            .collect();
-        if !details.is_empty() {
-            message = format!("{message} {}", details.join(" "));
-        }
-        if code.is_empty() && message.is_empty() && status != 0 {
-            return Self::none(status);
-        }
-        Self { code, message: shorten(&message) }
-    }
-}
-
-fn shorten(text: &str) -> String {
-    text.chars().take(MESSAGE_LIMIT).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -282,6 +235,15 @@ mod tests {
                 "details": [], "innerError": {"code": "NotFoundError", "innerError": null}}, "statusCode": 404}),
         );
         assert_eq!((error.cause, error.code.as_str()), (Cause::NotFound, "NotFoundError"));
+    }
+
+    #[test]
+    fn what_is_told_is_bounded() {
+        let long = "x".repeat(100_000);
+        let scope = format!("/subscriptions/{long}");
+        let message = format!("{long} with object id 'o' … perform action 'a' over scope '{scope}'");
+        let told = answer(403, &serde_json::json!({"error": {"code": long, "message": message}})).to_string();
+        assert!(told.len() < 3_000, "{} bytes", told.len());
     }
 
     #[test]
