@@ -1,6 +1,8 @@
 //! What the operator tells over HTTP.
 
-use crate::harness::{Scene, Setting};
+use tempfile::TempDir;
+
+use crate::harness::{Scene, Setting, cluster};
 
 #[tokio::test]
 async fn an_operator_that_works_says_so() {
@@ -22,6 +24,24 @@ async fn calls_and_sign_ins_are_counted() {
     assert_eq!((puts, timed, sign_ins), (1, 1, 1));
     assert_eq!(polls, scene.calls("GET", "/workspaceOperationsStatus/").len() as u64);
     assert_eq!(scene.metric("foundry_arm_signed_in").await, 1);
+}
+
+#[tokio::test]
+async fn an_operator_that_may_list_nothing_lives_but_is_not_ready_and_says_what_it_misses() {
+    let control_plane = cluster().control_plane();
+    let token = control_plane.service_account_token("default", "default", None).unwrap();
+    let folder = TempDir::new().unwrap();
+    let kubeconfig = folder.path().join("nobody.kubeconfig");
+    std::fs::write(&kubeconfig, control_plane.kubeconfig_yaml("nobody", &token)).unwrap();
+    let environment = vec![("KUBECONFIG", kubeconfig.display().to_string())];
+    let flags = vec!["--cluster-id", "e2e"];
+    let scene = Scene::with(Setting { flags, environment, ..Setting::default() }).await;
+    scene.eventually("refused", || scene.log().contains("cannot be listed")).await;
+    let (status, body) = scene.http("/readyz").await;
+    assert_eq!(status, 503, "{body}");
+    let missing = format!("foundryhubs of namespace {} are not listed yet", scene.platform);
+    assert!(body.contains(&missing), "{body}");
+    assert_eq!(scene.http("/healthz").await.0, 200);
 }
 
 #[tokio::test]

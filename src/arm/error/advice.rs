@@ -79,7 +79,7 @@ fn assign_role(message: &str) -> String {
     }
 }
 
-/// The least built-in role that has an action, of those that the operator's documentation names.
+/// A built-in role that has an action: of several the narrowest that is usual for it.
 fn role(action: &str) -> &'static str {
     let action = action.to_ascii_lowercase();
     let of = |namespace: &str| action.starts_with(namespace);
