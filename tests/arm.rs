@@ -18,10 +18,14 @@ const CLIENT_ID: &str = "00000000-0000-4000-8000-0000000000c1";
 const VERSION: &str = "2025-12-01";
 
 async fn emulator() -> Emulator {
+    emulator_with(Duration::from_hours(1)).await
+}
+
+async fn emulator_with(token_lifetime: Duration) -> Emulator {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let identities = vec![Identity { client_id: CLIENT_ID.into(), credential: Credential::Secret("right".into()) }];
     let settings = Settings { timings: Timings::all(Duration::from_millis(100)), page_size: 1, ..Settings::default() };
-    let config = Config { identities, settings, limits: Limits::generous(), ..Config::default() };
+    let config = Config { identities, settings, token_lifetime, limits: Limits::generous(), ..Config::default() };
     Emulator::start(config).await.unwrap()
 }
 
@@ -215,6 +219,17 @@ async fn a_token_that_arm_refuses_is_renewed_once_and_at_once() {
     let error = client.get(&hub(), VERSION).await.unwrap_err();
     assert_eq!(error.cause, Cause::SignIn);
     assert_eq!(emulator.journal_matching("POST", "/token").len(), 3);
+}
+
+#[tokio::test]
+async fn a_token_that_still_lasts_serves_while_it_cannot_be_renewed() {
+    // So short that it is renewed at each call.
+    let emulator = emulator_with(Duration::from_mins(4)).await;
+    let client = client(&emulator);
+    assert_eq!(client.get(&hub(), VERSION).await.unwrap(), None);
+    emulator.add_fault(FaultRule::new("POST", "/token", Fault::DropConnection(Moment::Before)));
+    assert_eq!(client.get(&hub(), VERSION).await.unwrap(), None);
+    assert!(emulator.journal_matching("POST", "/token").len() >= 2, "it was not renewed");
 }
 
 #[tokio::test]

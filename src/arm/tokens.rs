@@ -18,8 +18,10 @@ use super::transport::Transport;
 const REMEMBERED: Duration = Duration::from_secs(3);
 /// Longest time that one sign-in may take. A machine without an identity does not answer at all.
 const LIMIT: Duration = Duration::from_secs(20);
-/// A token is not used in the last minutes of its life, so that it does not end on the way.
-const RESERVE: Duration = Duration::from_mins(5);
+/// How long before its end a token is renewed.
+const RENEWED_BEFORE: Duration = Duration::from_mins(5);
+/// How long before its end a token is used at most, where it cannot be renewed, so that it does not end on the way.
+const USED_BEFORE: Duration = Duration::from_secs(30);
 
 /// Tokens of one identity for one audience.
 pub struct Tokens {
@@ -41,7 +43,15 @@ struct State {
 
 struct Held {
     bearer: Bearer,
-    good_until: SystemTime,
+    ends: SystemTime,
+}
+
+impl State {
+    /// The token, if it does not end within `reserve`.
+    fn good_for(&self, reserve: Duration) -> Option<Bearer> {
+        let held = self.held.as_ref()?;
+        (held.ends > SystemTime::now() + reserve).then(|| held.bearer.clone())
+    }
 }
 
 /// A token as a call carries it.
@@ -61,26 +71,27 @@ impl Tokens {
         Self { sign_in, cloud, transport, scope, metrics, state: Mutex::default() }
     }
 
-    /// A token that is valid, as far as is known here. Who comes while it is being asked for waits for the same.
+    /// A token that is valid, as far as is known here. Who comes while it is being asked for waits for the same. As long as
+    /// the last one lasts, a sign-in that fails holds nobody up.
     ///
     /// # Errors
     /// [`ArmError`] where sign-in fails, or failed a moment ago.
     pub async fn bearer(&self) -> Result<Bearer, ArmError> {
         let mut state = self.state.lock().await;
-        if let Some(held) = state.held.as_ref().filter(|held| held.good_until > SystemTime::now()) {
-            return Ok(held.bearer.clone());
+        if let Some(bearer) = state.good_for(RENEWED_BEFORE) {
+            return Ok(bearer);
         }
         if let Some((at, error)) = &state.failed
             && at.elapsed() < REMEMBERED
         {
-            return Err(error.clone());
+            return state.good_for(USED_BEFORE).ok_or_else(|| error.clone());
         }
         match self.ask(&mut state.credential).await {
-            Ok((header, good_until)) => {
+            Ok((header, ends)) => {
                 self.metrics.sign_in(self.sign_in.name(), SignInOutcome::Ok);
                 state.given += 1;
                 let bearer = Bearer { header, number: state.given };
-                state.held = Some(Held { bearer: bearer.clone(), good_until });
+                state.held = Some(Held { bearer: bearer.clone(), ends });
                 state.failed = None;
                 Ok(bearer)
             }
@@ -93,7 +104,7 @@ impl Tokens {
                     self.transport.doubt();
                 }
                 state.failed = Some((Instant::now(), error.clone()));
-                Err(error)
+                state.good_for(USED_BEFORE).ok_or(error)
             }
         }
     }
@@ -133,7 +144,7 @@ impl Tokens {
         let mut header = HeaderValue::try_from(format!("Bearer {}", token.secret()))
             .map_err(|_| failed("a token that no header can hold", SignInOutcome::Refused))?;
         header.set_sensitive(true);
-        Ok((header, SystemTime::from(expires_on).checked_sub(RESERVE).unwrap_or(SystemTime::UNIX_EPOCH)))
+        Ok((header, SystemTime::from(expires_on)))
     }
 }
 

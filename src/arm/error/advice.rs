@@ -43,7 +43,8 @@ pub(super) fn register(namespace: &str, subscription: &str) -> String {
 
 /// The resource provider that `MissingSubscriptionRegistration` names.
 pub(super) fn namespace(message: &str) -> Option<&str> {
-    quoted_after(message, "namespace ")
+    // It becomes part of a path.
+    quoted_after(message, "namespace ").filter(|text| text.chars().all(|c| c.is_ascii_alphanumeric() || c == '.'))
 }
 
 /// The subscription that a path is in.
@@ -202,6 +203,12 @@ mod tests {
             advice.ends_with("az provider register --namespace Microsoft.MachineLearningServices --subscription s"),
             "{advice}"
         );
+    }
+
+    #[test]
+    fn a_namespace_leads_nowhere_else() {
+        assert_eq!(namespace("to use namespace 'Microsoft.X'"), Some("Microsoft.X"));
+        assert_eq!(namespace("to use namespace '../resourceGroups/rg'"), None);
     }
 
     #[test]

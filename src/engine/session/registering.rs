@@ -5,7 +5,7 @@ use crate::api::conditions::Reason;
 use crate::api::policies::ManagementPolicy;
 use crate::arm::providers::Registration;
 use crate::arm::resource_type::label;
-use crate::arm::{ArmError, ArmId, Class};
+use crate::arm::{ArmError, ArmId, Cause, Class};
 use crate::engine::kind::Kind;
 use crate::engine::verdict::{Rest, State, Wake};
 
@@ -21,10 +21,12 @@ impl<K: Kind> Session<'_, K> {
             Registration::Off => return self.set_back(verb, id, error),
             Registration::Refused(refusal) => {
                 let mut rest = self.set_back(verb, id, error);
-                rest.message = format!(
-                    "{}; the operator could not do that itself ({}): it needs {}/register/action in the subscription",
-                    rest.message, refusal.code, provider.namespace
-                );
+                let why = match refusal.cause {
+                    Cause::Forbidden => format!("it needs {}/register/action in the subscription", provider.namespace),
+                    _ => refusal.message,
+                };
+                rest.message =
+                    format!("{}; the operator could not do that itself ({}): {why}", rest.message, refusal.code);
                 return rest;
             }
             Registration::Begun => self.tell(Reason::RegisteringProvider, &format!("registering {what}")),
