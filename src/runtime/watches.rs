@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
@@ -47,6 +48,8 @@ type Listeners<K> = Arc<Mutex<Vec<UnboundedSender<Change<K>>>>>;
 /// The watched objects of a kind.
 pub(super) struct Watched<K: Watchable> {
     pub(super) scopes: BTreeMap<Scope, Store<K>>,
+    /// Which scopes have been listed. A store would tell too, but remembers only the last of those who wait for it.
+    listed: BTreeMap<Scope, Arc<AtomicBool>>,
     listeners: Listeners<K>,
 }
 
@@ -63,11 +66,11 @@ impl<K: Watchable> Watched<K> {
     }
 
     fn tell(&self, readiness: &Readiness) {
-        for (scope, store) in self.scopes.clone() {
+        for (scope, listed) in self.listed.clone() {
             readiness.require(move || {
                 let place = scope.as_ref().map_or(String::new(), |namespace| format!(" of namespace {namespace}"));
-                let listed = store.wait_until_ready().now_or_never().is_some();
-                (!listed).then(|| format!("{}{place} are not listed yet", K::plural(&())))
+                let missing = !listed.load(Ordering::Relaxed);
+                missing.then(|| format!("{}{place} are not listed yet", K::plural(&())))
             });
         }
     }
@@ -142,15 +145,17 @@ where
 
 fn watch<K: Watchable>(apis: BTreeMap<Scope, Api<K>>, sources: &mut Vec<BoxFuture<'static, ()>>) -> Watched<K> {
     let listeners = Listeners::default();
-    let mut scopes = BTreeMap::new();
+    let (mut scopes, mut listed) = (BTreeMap::new(), BTreeMap::new());
     for (scope, api) in apis {
         let (reader, writer) = store();
         let events =
             watcher(api, watcher::Config::default()).default_backoff().modify(forget_the_unneeded).reflect(writer);
-        sources.push(spread(events, reader.clone(), listeners.clone()).boxed());
+        let done = Arc::new(AtomicBool::new(false));
+        sources.push(spread(events, reader.clone(), listeners.clone(), done.clone()).boxed());
+        listed.insert(scope.clone(), done);
         scopes.insert(scope, reader);
     }
-    Watched { scopes, listeners }
+    Watched { scopes, listed, listeners }
 }
 
 /// Takes out what nobody here reads. An annotation of a Secret's may repeat its data (`kubectl apply` does that).
@@ -167,15 +172,17 @@ async fn spread<K: Watchable>(
     events: impl Stream<Item = watcher::Result<watcher::Event<K>>>,
     reader: Store<K>,
     listeners: Listeners<K>,
+    listed: Arc<AtomicBool>,
 ) {
     let mut known: HashMap<ObjectRef<K>, Arc<K>> = HashMap::new();
-    let mut listed = false;
     let mut events = std::pin::pin!(events);
     while let Some(event) = events.next().await {
-        listed |= matches!(event, Ok(watcher::Event::InitDone));
+        if matches!(event, Ok(watcher::Event::InitDone)) {
+            listed.store(true, Ordering::Relaxed);
+        }
         let changes = match event {
             Ok(event) => changes(event, &reader, &mut known),
-            Err(error) if listed => {
+            Err(error) if listed.load(Ordering::Relaxed) => {
                 tracing::warn!(%error, "the watch on {} was interrupted and is taken up again", K::plural(&()));
                 continue;
             }
