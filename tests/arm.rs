@@ -2,24 +2,30 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use arm_emulator::{
     Config, Credential, DEFAULT_SUBSCRIPTION, Emulator, Fault, FaultRule, Identity, Limits, Moment, Outcome,
     PlannedFailure, Settings, Timings,
 };
-use foundry_operator::arm::credential::{self, Cloud, SignIn};
-use foundry_operator::arm::{ArmId, Body, Cause, Class, Client, Progress, Tokens, Written};
+use foundry_operator::arm::credential::{Cloud, SignIn};
+use foundry_operator::arm::{ArmId, ArmMetrics, Body, Cause, Class, Client, Progress, Tokens, Transport, Written};
+use prometheus::Registry;
 use serde_json::{Value, json};
 
 const CLIENT_ID: &str = "00000000-0000-4000-8000-0000000000c1";
 const VERSION: &str = "2025-12-01";
 
 async fn emulator() -> Emulator {
+    emulator_with(Duration::from_hours(1)).await
+}
+
+async fn emulator_with(token_lifetime: Duration) -> Emulator {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let identities = vec![Identity { client_id: CLIENT_ID.into(), credential: Credential::Secret("right".into()) }];
     let settings = Settings { timings: Timings::all(Duration::from_millis(100)), page_size: 1, ..Settings::default() };
-    let config = Config { identities, settings, limits: Limits::generous(), ..Config::default() };
+    let config = Config { identities, settings, token_lifetime, limits: Limits::generous(), ..Config::default() };
     Emulator::start(config).await.unwrap()
 }
 
@@ -30,16 +36,22 @@ fn client_with(emulator: &Emulator, secret: &str, ca: Option<&str>) -> Client {
         authority_host: emulator.endpoint().to_owned(),
         studio: "https://ai.azure.com",
     };
-    let http = credential::http_client(ca.map(str::as_bytes)).unwrap();
     let sign_in = SignIn::ClientSecret {
         client_id: CLIENT_ID.into(),
         tenant_id: emulator.tenant_id().into(),
         secret: secret.to_owned().into(),
     };
-    let (endpoint, audience) = (cloud.arm_endpoint.parse().unwrap(), cloud.arm_audience.clone());
-    let transport = http.clone();
-    let make = Box::new(move || credential::credential(&sign_in, &cloud, transport.clone()));
-    Client::new(http, endpoint, Tokens::new(make, &audience).unwrap())
+    let folder = tempfile::tempdir().unwrap();
+    let bundle = ca.map(|pem| {
+        let file = folder.path().join("ca.pem");
+        std::fs::write(&file, pem).unwrap();
+        file
+    });
+    let transport = Arc::new(Transport::new(bundle));
+    transport.client().unwrap();
+    let metrics = ArmMetrics::new(&Registry::new()).unwrap();
+    let endpoint = cloud.arm_endpoint.parse().unwrap();
+    Client::new(transport.clone(), endpoint, Tokens::new(sign_in, cloud, transport, metrics.clone()), metrics)
 }
 
 fn client(emulator: &Emulator) -> Client {
@@ -207,6 +219,33 @@ async fn a_token_that_arm_refuses_is_renewed_once_and_at_once() {
     let error = client.get(&hub(), VERSION).await.unwrap_err();
     assert_eq!(error.cause, Cause::SignIn);
     assert_eq!(emulator.journal_matching("POST", "/token").len(), 3);
+}
+
+#[tokio::test]
+async fn a_token_that_still_lasts_serves_while_it_cannot_be_renewed() {
+    // So short that it is renewed at each call.
+    let emulator = emulator_with(Duration::from_mins(4)).await;
+    let client = client(&emulator);
+    assert_eq!(client.get(&hub(), VERSION).await.unwrap(), None);
+    emulator.add_fault(FaultRule::new("POST", "/token", Fault::DropConnection(Moment::Before)));
+    assert_eq!(client.get(&hub(), VERSION).await.unwrap(), None);
+    assert!(emulator.journal_matching("POST", "/token").len() >= 2, "it was not renewed");
+}
+
+#[tokio::test]
+async fn a_challenge_for_claims_is_told_after_one_new_token() {
+    let emulator = emulator().await;
+    let client = client(&emulator);
+    let headers = BTreeMap::from([(
+        "WWW-Authenticate".to_owned(),
+        r#"Bearer error="insufficient_claims", claims="eyJhY2Nlc3NfdG9rZW4iOnt9fQ==""#.to_owned(),
+    )]);
+    let body = json!({"error": {"code": "AuthenticationFailed", "message": "Revoked."}});
+    emulator.add_fault(FaultRule::new("GET", "contoso", Fault::Answer { status: 401, headers, body }));
+    let error = client.get(&hub(), VERSION).await.unwrap_err();
+    assert_eq!((error.cause, error.class), (Cause::SignIn, Class::Slow));
+    assert!(error.to_string().contains("Conditional Access"), "{error}");
+    assert_eq!(emulator.journal_matching("POST", "/token").len(), 2);
 }
 
 #[tokio::test]

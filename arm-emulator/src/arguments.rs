@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use arm_emulator::{
     Bucket, Config, ConflictScope, ContainerNaming, Credential, DEFAULT_SUBSCRIPTION, DEFAULT_TENANT, Identity, Issuer,
-    Limits, Settings, Timings,
+    Limits, Machine, Settings, Timings,
 };
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -97,6 +97,18 @@ pub(crate) struct Serve {
         value_name = "client-id=GUID,secret=TEXT"
     )]
     secrets: Vec<String>,
+    /// An identity that is assigned to the emulated machine (repeat for more); with --machine-listen
+    #[arg(
+        long = "managed-identity",
+        env = "ARM_EMULATOR_MANAGED_IDENTITIES",
+        value_delimiter = ',',
+        requires = "machine_listen",
+        value_name = "GUID"
+    )]
+    managed: Vec<String>,
+    /// Where the identity endpoint of an emulated machine listens, over plain HTTP
+    #[arg(long, env = "ARM_EMULATOR_MACHINE_LISTEN", value_name = "ADDRESS:PORT")]
+    machine_listen: Option<SocketAddr>,
     /// How the containers of workspaces are called
     #[arg(long, env = "ARM_EMULATOR_CONTAINER_NAMING", default_value = "documented")]
     container_naming: Naming,
@@ -165,7 +177,8 @@ impl Serve {
             token_lifetime: self.token_seconds,
             schemas: self.schemas.clone(),
             issuers,
-            identities: self.federated.iter().cloned().chain(secrets).collect(),
+            identities: self.federated.iter().cloned().chain(secrets).chain(self.managed()).collect(),
+            machine: self.machine_listen.map(|listen| Machine { listen, ..Machine::default() }),
             settings: Settings {
                 timings: Timings {
                     workspace_create: self.create_seconds,
@@ -189,6 +202,12 @@ impl Serve {
             limits: if self.no_throttling { limits } else { Limits::default() },
             ..Config::default()
         })
+    }
+}
+
+impl Serve {
+    fn managed(&self) -> impl Iterator<Item = Identity> {
+        self.managed.iter().map(|client_id| Identity { client_id: client_id.clone(), credential: Credential::Machine })
     }
 }
 

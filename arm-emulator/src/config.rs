@@ -38,6 +38,8 @@ pub struct Config {
     pub issuers: Vec<Issuer>,
     /// Applications and managed identities that can sign in.
     pub identities: Vec<Identity>,
+    /// The identity endpoint of a machine, if the emulator is to have one.
+    pub machine: Option<Machine>,
     /// What identities may do, by client id; who is not named may do everything.
     pub permissions: Vec<(String, Permissions)>,
     /// What may be changed while the emulator runs.
@@ -65,6 +67,7 @@ impl Default for Config {
             token_lifetime: Duration::from_hours(1),
             issuers: Vec::new(),
             identities: Vec::new(),
+            machine: None,
             permissions: Vec::new(),
             settings: Settings::default(),
             limits: Limits::default(),
@@ -205,6 +208,24 @@ pub enum Credential {
     },
     /// By a client secret.
     Secret(String),
+    /// By running on the machine that it is assigned to; see [`Config::machine`].
+    Machine,
+}
+
+/// A machine with managed identities: those that are registered with [`Credential::Machine`]. Who names none gets the only
+/// one.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    /// Where its identity endpoint listens, over plain HTTP; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// What App Service gives its apps as `IDENTITY_HEADER`.
+    pub identity_header: String,
+}
+
+impl Default for Machine {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), identity_header: "emulated".to_owned() }
+    }
 }
 
 impl std::fmt::Debug for Credential {
@@ -214,6 +235,7 @@ impl std::fmt::Debug for Credential {
                 formatter.debug_struct("Federated").field("issuer", issuer).field("subject", subject).finish()
             }
             Self::Secret(_) => formatter.write_str("Secret(***)"),
+            Self::Machine => formatter.write_str("Machine"),
         }
     }
 }

@@ -111,6 +111,23 @@ impl Directory {
         self.identities.iter().filter(move |identity| identity.client_id.eq_ignore_ascii_case(client_id))
     }
 
+    /// The client id of the machine's identity that is asked for, or of the only one where none is named.
+    pub(crate) fn on_machine(&self, client_id: Option<&str>) -> Result<String, Refusal> {
+        let mut assigned = self.identities.iter().filter(|identity| {
+            matches!(identity.credential, Credential::Machine)
+                && client_id.is_none_or(|wanted| identity.client_id.eq_ignore_ascii_case(wanted))
+        });
+        let refused = |message: &str| Refusal::bad_request("invalid_request", 0, message);
+        match (assigned.next(), assigned.next()) {
+            (Some(identity), None) => Ok(identity.client_id.clone()),
+            (Some(_), Some(_)) => Err(refused(
+                "Multiple user assigned identities exist, please specify the clientId / resourceId of the identity in the \
+                 token request",
+            )),
+            (None, _) => Err(refused("Identity not found")),
+        }
+    }
+
     pub(crate) fn check_secret(&self, client_id: &str, secret: &str) -> Result<(), Refusal> {
         let fits = self
             .credentials(client_id)
@@ -133,7 +150,7 @@ impl Directory {
             .credentials(client_id)
             .filter_map(|identity| match &identity.credential {
                 Credential::Federated { issuer, subject } => Some((issuer.as_str(), subject.as_str())),
-                Credential::Secret(_) => None,
+                Credential::Secret(_) | Credential::Machine => None,
             })
             .collect();
         if federations.is_empty() {

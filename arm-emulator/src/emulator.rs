@@ -21,7 +21,7 @@ use crate::schemas::{SchemaViolation, Schemas};
 use crate::sign_in::Tokens;
 use crate::throttle::Throttle;
 use crate::world::World;
-use crate::{server, tls};
+use crate::{machine, server, tls};
 
 /// How long requests under way may take to end when the emulator stops.
 const GRACE: Duration = Duration::from_secs(1);
@@ -137,6 +137,14 @@ impl Shared {
     }
 }
 
+async fn listen(address: SocketAddr) -> Result<(std::net::TcpListener, SocketAddr), StartError> {
+    let refused = |source| StartError::Listen { address, source };
+    let listener = tokio::net::TcpListener::bind(address).await.map_err(refused)?;
+    let listener = listener.into_std().map_err(refused)?;
+    let address = listener.local_addr().map_err(refused)?;
+    Ok((listener, address))
+}
+
 /// The URL by which callers reach the emulator.
 fn endpoint(address: SocketAddr, host: Option<&str>) -> String {
     let host = match (host, address) {
@@ -160,6 +168,7 @@ pub struct Emulator {
     pub(crate) shared: Arc<Shared>,
     address: SocketAddr,
     ca_pem: String,
+    identity_endpoint: Option<String>,
     handle: Handle<SocketAddr>,
     server: Option<JoinHandle<()>>,
 }
@@ -171,10 +180,11 @@ impl Emulator {
     /// When the address cannot be listened on, no certificates can be made, or the schemas cannot be read.
     pub async fn start(config: Config) -> Result<Self, StartError> {
         let schemas = config.schemas.as_deref().map(Schemas::read).transpose().map_err(StartError::Schemas)?;
-        let refused = |source| StartError::Listen { address: config.listen, source };
-        let listener = tokio::net::TcpListener::bind(config.listen).await.map_err(refused)?;
-        let listener = listener.into_std().map_err(refused)?;
-        let address = listener.local_addr().map_err(refused)?;
+        let (listener, address) = listen(config.listen).await?;
+        let machine = match &config.machine {
+            Some(machine) => Some(listen(machine.listen).await?),
+            None => None,
+        };
         let tls = tls::new_authority(address.ip(), config.host.as_deref())?;
         let endpoint = endpoint(address, config.host.as_deref());
         let tokens = Tokens::new(&config.tenant_id, &config.audiences, &endpoint, config.token_lifetime);
@@ -194,6 +204,20 @@ impl Emulator {
             shared.directory().permissions.set(client, permissions.clone());
         }
         let handle = Handle::new();
+        let identity_endpoint = machine.as_ref().map(|(_, address)| format!("http://{address}"));
+        if let Some((listener, address)) = machine {
+            let server = axum_server::from_tcp(listener)
+                .map_err(|source| StartError::Listen { address, source })?
+                .acceptor(Cuttable)
+                .handle(handle.clone());
+            let service = machine::router(Arc::clone(&shared)).into_make_service();
+            tokio::spawn(async move {
+                if let Err(error) = server.serve(service).await {
+                    tracing::error!(%error, "the identity endpoint ended");
+                }
+            });
+            tracing::info!(identity_endpoint, "the machine's identity endpoint listens");
+        }
         let service = server::router(Arc::clone(&shared)).into_make_service();
         let acceptor = RustlsAcceptor::new(RustlsConfig::from_config(tls.server)).acceptor(Cuttable);
         let server = axum_server::from_tcp(listener)
@@ -209,7 +233,7 @@ impl Emulator {
             tracing::info!("bodies are not checked by the official schemas: ARM_SCHEMAS names no folder");
         }
         tracing::info!(endpoint = shared.endpoint, "listening");
-        Ok(Self { shared, address, ca_pem: tls.ca_pem, handle, server: Some(server) })
+        Ok(Self { shared, address, ca_pem: tls.ca_pem, identity_endpoint, handle, server: Some(server) })
     }
 
     /// Stops listening and lets requests under way end, for a second at most.
@@ -225,6 +249,13 @@ impl Emulator {
     #[must_use]
     pub fn endpoint(&self) -> &str {
         &self.shared.endpoint
+    }
+
+    /// Where the machine's identity endpoint is, as `http://127.0.0.1:PORT`: in place of `http://169.254.169.254`, for
+    /// example as `HTTP_PROXY`; with `/msi/token` it is an `IDENTITY_ENDPOINT`. `None` without a [`Config::machine`].
+    #[must_use]
+    pub fn identity_endpoint(&self) -> Option<&str> {
+        self.identity_endpoint.as_deref()
     }
 
     /// The address it listens on.

@@ -21,6 +21,9 @@ pub(crate) struct NewIdentity {
     client_id: Option<String>,
     federated: Option<Federated>,
     secret: Option<String>,
+    /// Whether it is assigned to the emulated machine.
+    #[serde(default)]
+    machine: bool,
     issuer: Option<Issuer>,
     /// What it may do; everything, if this is left out.
     actions: Option<Vec<String>>,
@@ -34,12 +37,14 @@ struct Federated {
 }
 
 pub(crate) async fn add(State(shared): State<Arc<Shared>>, body: Body<NewIdentity>) -> Response {
-    let NewIdentity { client_id, federated, secret, issuer, actions } = match body {
+    let NewIdentity { client_id, federated, secret, machine, issuer, actions } = match body {
         Ok(Json(identity)) => identity,
         Err(rejection) => return unreadable(&rejection),
     };
     let federated = federated.map(|Federated { issuer, subject }| Credential::Federated { issuer, subject });
-    let credentials: Vec<Credential> = federated.into_iter().chain(secret.map(Credential::Secret)).collect();
+    let machine = machine.then_some(Credential::Machine);
+    let credentials: Vec<Credential> =
+        federated.into_iter().chain(secret.map(Credential::Secret)).chain(machine).collect();
     let mut directory = shared.directory();
     match client_id {
         Some(client_id) if !credentials.is_empty() => {
@@ -54,7 +59,7 @@ pub(crate) async fn add(State(shared): State<Arc<Shared>>, body: Body<NewIdentit
         _ => {
             return plain(
                 StatusCode::BAD_REQUEST,
-                "give clientId with federated{issuer,subject} or secret, or an issuer{url,jwks}, or both",
+                "give clientId with federated{issuer,subject}, secret or machine, or an issuer{url,jwks}, or both",
             );
         }
     }

@@ -36,6 +36,7 @@ mod faults;
 mod gateway;
 mod identities;
 mod journal;
+mod machine;
 mod operations;
 mod out_of_band;
 mod permissions;
@@ -51,7 +52,7 @@ mod world;
 pub use azure::RegistrationState;
 pub use config::{
     Bucket, Config, ConflictScope, ContainerNaming, Credential, DEFAULT_SUBSCRIPTION, DEFAULT_TENANT, Identity, Issuer,
-    Limits, Settings, Timings,
+    Limits, Machine, Settings, Timings,
 };
 pub use emulator::{Emulator, StartError};
 pub use faults::{Fault, FaultRule, FaultState, Moment, OperationFault};

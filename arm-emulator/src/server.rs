@@ -97,7 +97,7 @@ async fn arm(State(shared): State<Arc<Shared>>, Extension(cut): Extension<Cut>, 
 }
 
 /// The entry of a request that has arrived.
-fn entry(method: &str, path: &str) -> JournalEntry {
+pub(crate) fn entry(method: &str, path: &str) -> JournalEntry {
     JournalEntry {
         seq: 0,
         time: Timestamp::now(),
@@ -115,7 +115,7 @@ fn entry(method: &str, path: &str) -> JournalEntry {
 }
 
 /// Answers a request, with the fault that it meets, and writes it into the journal.
-async fn answered(
+pub(crate) async fn answered(
     shared: &Shared,
     cut: &Cut,
     mut entry: JournalEntry,

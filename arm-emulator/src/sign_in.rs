@@ -131,13 +131,24 @@ impl Tokens {
                 });
             }
         }
-        let seconds = clock.real_seconds(self.lifetime.as_secs());
+        let token = self.given(client, audience, clock)?;
         Ok(Answer::ok(json!({
             "token_type": "Bearer",
-            "expires_in": seconds,
-            "ext_expires_in": seconds,
-            "access_token": self.issue(client, audience, clock.at(Timestamp::now()))?
+            "expires_in": token.seconds,
+            "ext_expires_in": token.seconds,
+            "access_token": token.text
         })))
+    }
+
+    /// A token for an identity of the machine, for a resource without `/.default`.
+    pub(crate) fn for_machine(&self, client: &str, resource: &str, clock: Clock) -> Result<Given, Refusal> {
+        let audience = self.audience(&format!("{resource}/.default"))?;
+        self.given(client, audience, clock)
+    }
+
+    fn given(&self, client: &str, audience: &str, clock: Clock) -> Result<Given, Refusal> {
+        let seconds = clock.real_seconds(self.lifetime.as_secs());
+        Ok(Given { text: self.issue(client, audience, clock.at(Timestamp::now()))?, seconds })
     }
 
     fn audience(&self, scope: &str) -> Result<&str, Refusal> {
@@ -230,6 +241,12 @@ impl Tokens {
             ),
         )
     }
+}
+
+/// A token, and for how many of the caller's seconds it is valid.
+pub(crate) struct Given {
+    pub(crate) text: String,
+    pub(crate) seconds: u64,
 }
 
 /// The answer of the token endpoint and who asked.

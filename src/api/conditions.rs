@@ -96,6 +96,8 @@ reasons! {
     Refused,
     /// The operator's identity may not do this in Azure.
     Forbidden,
+    /// The operator's own settings do not allow it to call Azure.
+    Misconfigured,
     /// The operator cannot sign in to Azure.
     SignInFailed,
     /// Azure asks to slow down.
@@ -106,6 +108,8 @@ reasons! {
     AzureUnavailable,
     /// Something that Azure needs is not there yet; it is tried again.
     DependencyMissing,
+    /// The subscription is being registered to use the resource provider.
+    RegisteringProvider,
     /// The owner let the resource go and it stays in Azure.
     Orphaned,
     /// The resource was made in Azure.

@@ -1,13 +1,17 @@
 //! Calls to ARM: one token, one timeout, one way to read an answer.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use reqwest::{Method, StatusCode, Url};
 use serde_json::Value;
+use tokio::time::error::Elapsed;
 
 use super::error::{ArmError, Cause, Class, Trace};
+use super::metrics::{self, ArmMetrics};
 use super::tokens::{Bearer, Tokens};
+use super::transport::Transport;
 use super::{ArmId, retry};
 
 /// Longest time one call may take.
@@ -18,6 +22,8 @@ const READ_ATTEMPTS: u32 = 3;
 const LONGEST_PAUSE_IN_CALL: Duration = Duration::from_secs(5);
 /// Largest answer that is read, in bytes.
 const ANSWER_LIMIT: usize = 4 << 20;
+/// The version of ARM's own operations (ARM reference, section 1).
+const RESOURCES_VERSION: &str = "2022-09-01";
 /// Most pages of a list that are followed.
 const PAGE_LIMIT: usize = 100;
 
@@ -64,9 +70,10 @@ pub enum Progress {
 
 /// A client of one ARM endpoint with one identity.
 pub struct Client {
-    http: reqwest::Client,
+    transport: Arc<Transport>,
     endpoint: Url,
     tokens: Tokens,
+    metrics: ArmMetrics,
 }
 
 struct Answer {
@@ -78,8 +85,21 @@ struct Answer {
 impl Client {
     /// `endpoint` is ARM's address.
     #[must_use]
-    pub fn new(http: reqwest::Client, endpoint: Url, tokens: Tokens) -> Self {
-        Self { http, endpoint, tokens }
+    pub fn new(transport: Arc<Transport>, endpoint: Url, tokens: Tokens, metrics: ArmMetrics) -> Self {
+        Self { transport, endpoint, tokens, metrics }
+    }
+
+    /// Why no call can be made at all: a token does not travel in the open.
+    #[must_use]
+    pub fn misconfigured(&self) -> Option<ArmError> {
+        let insecure = self.endpoint.scheme() != "https";
+        insecure.then(|| ArmError {
+            class: Class::Slow,
+            ..ArmError::misconfigured(
+                &format!("--arm-endpoint {} is not https, and a token would travel in the open", self.endpoint),
+                "give --arm-endpoint an https address and restart the operator",
+            )
+        })
     }
 
     /// Reads a resource; `None` where it, or what it is part of, is not there.
@@ -154,6 +174,15 @@ impl Client {
         }
     }
 
+    /// Asks ARM to register a resource provider in a subscription; it takes its time after that.
+    ///
+    /// # Errors
+    /// [`ArmError`] where ARM refuses or does not answer.
+    pub async fn register_provider(&self, subscription: &str, namespace: &str) -> Result<(), ArmError> {
+        let path = format!("/subscriptions/{subscription}/providers/{namespace}/register");
+        self.send(Method::POST, self.url(&path, RESOURCES_VERSION), None).await.map(|_| ())
+    }
+
     /// Asks how an operation goes, by `Azure-AsyncOperation` or by `Location`.
     ///
     /// # Errors
@@ -220,10 +249,11 @@ impl Client {
         let request_id = request_id();
         let exchange = self.signed_in(&method, &url, body.as_ref(), &request_id);
         let outcome = tokio::time::timeout(CALL_TIMEOUT, exchange).await;
+        self.count(&method, &path, &outcome, started.elapsed());
         let took = started.elapsed().as_millis();
         let unanswered = |mut error: ArmError| {
             tracing::debug!(%method, path, took, request_id, %error, "ARM call got no answer");
-            error.trace = Some(Trace::Request(request_id.clone()));
+            error.trace = Some(Trace::Request(request_id.clone().into()));
             error
         };
         let answer = match outcome {
@@ -240,7 +270,18 @@ impl Client {
             return Ok(answer);
         }
         let retry_after = retry_after(&answer.headers);
-        Err(ArmError::from_answer(answer.status.as_u16(), &answer.body, correlation_id, retry_after))
+        let error = ArmError::from_answer(answer.status.as_u16(), &answer.body, &path, correlation_id, retry_after);
+        Err(if asks_for_claims(&answer.headers) { error.for_want_of_claims() } else { error })
+    }
+
+    /// A call that was not made, for want of a token or of usable settings, is none.
+    fn count(&self, method: &Method, path: &str, outcome: &Result<Result<Answer, ArmError>, Elapsed>, took: Duration) {
+        let status = match outcome {
+            Ok(Ok(answer)) => Some(answer.status.as_u16()),
+            Ok(Err(error)) if matches!(error.cause, Cause::SignIn | Cause::Misconfigured) => return,
+            Ok(Err(_)) | Err(_) => None,
+        };
+        self.metrics.call(metrics::operation(method.as_str(), path), status, took);
     }
 
     /// FACT: a token that ARM calls expired is renewed, and the call made once more at once (ARM reference, section 7).
@@ -251,11 +292,15 @@ impl Client {
         body: Option<&Body>,
         request_id: &str,
     ) -> Result<Answer, ArmError> {
+        if let Some(error) = self.misconfigured() {
+            return Err(error);
+        }
         let bearer = self.tokens.bearer().await?;
         let answer = self.exchange(method, url, body, request_id, &bearer).await?;
-        if answer.status != StatusCode::UNAUTHORIZED || !self.tokens.renew(&bearer) {
+        if answer.status != StatusCode::UNAUTHORIZED {
             return Ok(answer);
         }
+        self.tokens.renew(&bearer).await;
         tracing::info!(request_id, "ARM refused the token; signing in anew");
         let bearer = self.tokens.bearer().await?;
         self.exchange(method, url, body, request_id, &bearer).await
@@ -270,7 +315,8 @@ impl Client {
         bearer: &Bearer,
     ) -> Result<Answer, ArmError> {
         let mut request = self
-            .http
+            .transport
+            .client()?
             .request(method.clone(), url.clone())
             .header(AUTHORIZATION, bearer.header.clone())
             .header("x-ms-client-request-id", request_id)
@@ -278,7 +324,12 @@ impl Client {
         if let Some(Body(bytes)) = body {
             request = request.header(CONTENT_TYPE, "application/json").body(bytes.clone());
         }
-        let unanswered = |error: reqwest::Error| ArmError::unavailable(chain(&error.without_url()));
+        let unanswered = |error: reqwest::Error| {
+            if error.is_connect() {
+                self.transport.doubt();
+            }
+            ArmError::unavailable(chain(&error.without_url()))
+        };
         let mut response = request.send().await.map_err(unanswered)?;
         let mut read = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(unanswered)? {
@@ -317,6 +368,12 @@ impl Answer {
 /// FACT: what is not there, or whose workspace is not, answers 404 in either envelope (ARM reference, section 7).
 fn is_absence(error: &ArmError) -> bool {
     error.status == Some(404) && (error.cause == Cause::NotFound || error.cause == Cause::DependencyMissing)
+}
+
+/// Whether an access policy asks for more than the token says (continuous access evaluation).
+fn asks_for_claims(headers: &HeaderMap) -> bool {
+    let challenges = headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
+    challenges.into_iter().any(|challenge| challenge.contains("claims="))
 }
 
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {

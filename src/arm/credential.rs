@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use azure_core::cloud::{CloudConfiguration, CustomConfiguration};
 use azure_core::credentials::{Secret, TokenCredential};
@@ -57,20 +56,17 @@ pub enum SignIn {
     AzureCli,
 }
 
-/// The HTTP client for ARM and sign-in, trusting `ca_bundle` (PEM) besides the system's authorities.
-///
-/// # Errors
-/// Where the bundle holds no certificate that can be read.
-pub fn http_client(ca_bundle: Option<&[u8]>) -> Result<reqwest::Client, reqwest::Error> {
-    let mut builder = reqwest::Client::builder()
-        .user_agent(concat!("foundry-operator/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(Duration::from_secs(10))
-        .redirect(reqwest::redirect::Policy::none());
-    if let Some(pem) = ca_bundle {
-        let authorities = reqwest::Certificate::from_pem_bundle(pem)?;
-        builder = builder.tls_certs_merge(authorities);
+impl SignIn {
+    /// What the credential is called in flags and metrics.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::WorkloadIdentity { .. } => "workload-identity",
+            Self::ManagedIdentity { .. } => "managed-identity",
+            Self::ClientSecret { .. } => "client-secret",
+            Self::AzureCli => "azure-cli",
+        }
     }
-    builder.build()
 }
 
 /// The credential that gives tokens, renewed by itself.

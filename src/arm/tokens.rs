@@ -1,88 +1,157 @@
-//! Tokens for ARM: one credential for everybody, made anew when ARM refuses what it gave, and not asked again and again
-//! while sign-in fails.
+//! Tokens for ARM: one sign-in for everybody, made anew when ARM refuses what it gave, and not tried again and again while it
+//! fails.
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
 
-use azure_core::credentials::TokenCredential;
+use azure_core::credentials::{AccessToken, TokenCredential};
+use azure_core::error::ErrorKind;
 use reqwest::header::HeaderValue;
+use tokio::sync::Mutex;
 
 use super::ArmError;
+use super::credential::{self, Cloud, SignIn};
+use super::metrics::{ArmMetrics, SignInOutcome};
+use super::transport::Transport;
 
 /// How long a failed sign-in speaks for everybody: a thousand objects do not ask a thousand times.
 const REMEMBERED: Duration = Duration::from_secs(3);
-
-/// What makes a credential.
-pub type Make = Box<dyn Fn() -> azure_core::Result<Arc<dyn TokenCredential>> + Send + Sync>;
+/// Longest time that one sign-in may take. A machine without an identity does not answer at all.
+const LIMIT: Duration = Duration::from_secs(20);
+/// How long before its end a token is renewed.
+const RENEWED_BEFORE: Duration = Duration::from_mins(5);
+/// How long before its end a token is used at most, where it cannot be renewed, so that it does not end on the way.
+const USED_BEFORE: Duration = Duration::from_secs(30);
 
 /// Tokens of one identity for one audience.
 pub struct Tokens {
-    make: Make,
+    sign_in: SignIn,
+    cloud: Cloud,
+    transport: Arc<Transport>,
     scope: String,
-    current: Mutex<Arc<dyn TokenCredential>>,
-    failed: Mutex<Option<(Instant, ArmError)>>,
+    metrics: ArmMetrics,
+    state: Mutex<State>,
 }
 
-/// A token as a call carries it, and where it came from.
+#[derive(Default)]
+struct State {
+    credential: Option<Arc<dyn TokenCredential>>,
+    held: Option<Held>,
+    failed: Option<(Instant, ArmError)>,
+    given: u64,
+}
+
+struct Held {
+    bearer: Bearer,
+    ends: SystemTime,
+}
+
+impl State {
+    /// The token, if it does not end within `reserve`.
+    fn good_for(&self, reserve: Duration) -> Option<Bearer> {
+        let held = self.held.as_ref()?;
+        (held.ends > SystemTime::now() + reserve).then(|| held.bearer.clone())
+    }
+}
+
+/// A token as a call carries it.
+#[derive(Clone)]
 pub struct Bearer {
     /// The `Authorization` header; it is never printed.
     pub header: HeaderValue,
-    credential: Arc<dyn TokenCredential>,
+    /// Which of the tokens given so far it is.
+    number: u64,
 }
 
 impl Tokens {
-    /// `audience` is what the tokens are for.
-    ///
-    /// # Errors
-    /// Where the credential lacks something, such as its token file.
-    pub fn new(make: Make, audience: &str) -> azure_core::Result<Self> {
-        let current = Mutex::new(make()?);
-        let scope = format!("{}/.default", audience.trim_end_matches('/'));
-        Ok(Self { make, scope, current, failed: Mutex::new(None) })
+    /// Nothing is asked for yet.
+    #[must_use]
+    pub fn new(sign_in: SignIn, cloud: Cloud, transport: Arc<Transport>, metrics: ArmMetrics) -> Self {
+        let scope = format!("{}/.default", cloud.arm_audience.trim_end_matches('/'));
+        Self { sign_in, cloud, transport, scope, metrics, state: Mutex::default() }
     }
 
-    /// A token that is valid, as far as is known here.
+    /// A token that is valid, as far as is known here. Who comes while it is being asked for waits for the same. As long as
+    /// the last one lasts, a sign-in that fails holds nobody up.
     ///
     /// # Errors
     /// [`ArmError`] where sign-in fails, or failed a moment ago.
     pub async fn bearer(&self) -> Result<Bearer, ArmError> {
-        if let Some((at, error)) = &*self.failed.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut state = self.state.lock().await;
+        if let Some(bearer) = state.good_for(RENEWED_BEFORE) {
+            return Ok(bearer);
+        }
+        if let Some((at, error)) = &state.failed
             && at.elapsed() < REMEMBERED
         {
-            return Err(error.clone());
+            return state.good_for(USED_BEFORE).ok_or_else(|| error.clone());
         }
-        let credential = self.current.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        match credential.get_token(&[&self.scope], None).await {
-            Ok(token) => {
-                let mut header = HeaderValue::try_from(format!("Bearer {}", token.token.secret()))
-                    .map_err(|_| ArmError::sign_in("a token that no header can hold"))?;
-                header.set_sensitive(true);
-                Ok(Bearer { header, credential })
+        match self.ask(&mut state.credential).await {
+            Ok((header, ends)) => {
+                self.metrics.sign_in(self.sign_in.name(), SignInOutcome::Ok);
+                state.given += 1;
+                let bearer = Bearer { header, number: state.given };
+                state.held = Some(Held { bearer: bearer.clone(), ends });
+                state.failed = None;
+                Ok(bearer)
             }
-            Err(error) => {
-                let error = ArmError::sign_in(super::client::chain(&error));
-                *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), error.clone()));
-                Err(error)
+            Err((outcome, error)) => {
+                self.metrics.sign_in(self.sign_in.name(), outcome);
+                tracing::debug!(%error, "sign-in failed");
+                // What it read when it was made, a token file or an authority, may be what was wrong.
+                state.credential = None;
+                if outcome == SignInOutcome::Unreachable {
+                    self.transport.doubt();
+                }
+                state.failed = Some((Instant::now(), error.clone()));
+                state.good_for(USED_BEFORE).ok_or(error)
             }
         }
     }
 
-    /// Forgets the credential whose token ARM refused, and with it what it remembers; true where another try makes sense.
-    /// Of many calls that were refused at once, the first does it for all.
-    pub fn renew(&self, refused: &Bearer) -> bool {
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        if !Arc::ptr_eq(&current, &refused.credential) {
-            return true;
-        }
-        match (self.make)() {
-            Ok(fresh) => {
-                *current = fresh;
-                true
-            }
-            Err(error) => {
-                tracing::warn!(%error, "no new credential could be made after ARM refused a token");
-                false
-            }
+    /// Forgets the token that ARM refused, and the credential with what it remembers. Of many calls that were refused at
+    /// once, the first does it for all.
+    pub async fn renew(&self, refused: &Bearer) {
+        let mut state = self.state.lock().await;
+        if state.held.as_ref().is_some_and(|held| held.bearer.number == refused.number) {
+            state.held = None;
+            state.credential = None;
         }
     }
+
+    async fn ask(
+        &self,
+        credential: &mut Option<Arc<dyn TokenCredential>>,
+    ) -> Result<(HeaderValue, SystemTime), (SignInOutcome, ArmError)> {
+        let failed = |message: &str, outcome: SignInOutcome| {
+            let reached = outcome != SignInOutcome::Unreachable;
+            (outcome, ArmError::sign_in(&self.sign_in, &self.cloud, message, reached))
+        };
+        let credential = match credential {
+            Some(credential) => credential,
+            none => {
+                let http = self.transport.client().map_err(|error| (SignInOutcome::Unreachable, error))?;
+                let made = credential::credential(&self.sign_in, &self.cloud, http);
+                none.insert(made.map_err(|error| failed(&super::client::chain(&error), SignInOutcome::Refused))?)
+            }
+        };
+        let token = tokio::time::timeout(LIMIT, credential.get_token(&[&self.scope], None)).await;
+        let AccessToken { token, expires_on, .. } = match token {
+            Ok(Ok(token)) => token,
+            Ok(Err(error)) => return Err(failed(&super::client::chain(&error), outcome(&error))),
+            Err(_) => return Err(failed(&format!("no answer within {LIMIT:?}"), SignInOutcome::Unreachable)),
+        };
+        let mut header = HeaderValue::try_from(format!("Bearer {}", token.secret()))
+            .map_err(|_| failed("a token that no header can hold", SignInOutcome::Refused))?;
+        header.set_sensitive(true);
+        Ok((header, SystemTime::from(expires_on)))
+    }
+}
+
+/// Whether somebody answered. A program that was asked always answers.
+fn outcome(error: &(dyn std::error::Error + 'static)) -> SignInOutcome {
+    let unanswered = std::iter::successors(Some(error), |error| error.source())
+        .filter_map(|error| error.downcast_ref::<azure_core::Error>())
+        .any(|error| matches!(error.kind(), ErrorKind::Io | ErrorKind::Connection));
+    if unanswered { SignInOutcome::Unreachable } else { SignInOutcome::Refused }
 }

@@ -8,7 +8,7 @@ use kube::runtime::events::Recorder;
 
 use super::backoff::Failures;
 use super::kind::Kind;
-use crate::arm::{self, WriteGate};
+use crate::arm::{self, Providers, WriteGate};
 
 /// Longest time one reconcile may take: the API client alone would go on retrying for longer.
 pub(super) const RECONCILE_TIMEOUT: Duration = Duration::from_mins(3);
@@ -19,6 +19,8 @@ pub struct Context<K: Kind> {
     pub client: Client,
     /// Azure Resource Manager.
     pub arm: Arc<arm::Client>,
+    /// What registers resource providers.
+    pub providers: Arc<Providers>,
     /// Who may write to which workspace.
     pub gate: Arc<WriteGate>,
     /// What the kind can look up.

@@ -21,7 +21,7 @@ pub enum AzureCloud {
 /// The addresses of a cloud.
 ///
 /// # Errors
-/// What a custom cloud lacks, or where an address is not https: a token would travel in the open.
+/// What a custom cloud lacks, or what is no address.
 pub fn resolve(
     cloud: AzureCloud,
     arm_endpoint: Option<&str>,
@@ -45,10 +45,10 @@ pub fn resolve(
             known("https://management.chinacloudapi.cn", "https://login.chinacloudapi.cn", "https://ai.azure.cn")
         }
         AzureCloud::Custom => {
-            let arm_endpoint = https("arm-endpoint", arm_endpoint)?;
+            let arm_endpoint = address("arm-endpoint", arm_endpoint)?;
             Cloud {
                 arm_audience: arm_audience.unwrap_or(&arm_endpoint).trim_end_matches('/').to_owned(),
-                authority_host: https("authority-host", authority_host)?,
+                authority_host: address("authority-host", authority_host)?,
                 arm_endpoint,
                 studio: "https://ai.azure.com",
             }
@@ -56,11 +56,12 @@ pub fn resolve(
     })
 }
 
-fn https(flag: &str, address: Option<&str>) -> Result<String, Failure> {
+/// Whether it is https is asked where a call is made: until then the operator can tell what is wrong on every object.
+fn address(flag: &str, address: Option<&str>) -> Result<String, Failure> {
     let address = address.ok_or_else(|| format!("--azure-cloud custom needs --{flag}"))?;
     let url = reqwest::Url::parse(address).map_err(|error| format!("--{flag} {address}: {error}"))?;
-    if url.scheme() != "https" || !url.has_host() {
-        return Err(format!("--{flag} {address}: must be an https address, because tokens go there").into());
+    if !url.has_host() {
+        return Err(format!("--{flag} {address}: must be an address such as https://host").into());
     }
     Ok(address.trim_end_matches('/').to_owned())
 }
@@ -70,10 +71,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_clouds_have_their_own_authorities() {
-        let cloud = resolve(AzureCloud::China, None, None, None).unwrap();
-        assert_eq!(cloud.arm_audience, "https://management.chinacloudapi.cn");
-        assert_eq!(cloud.authority_host, "https://login.chinacloudapi.cn");
+    fn each_cloud_has_its_own_endpoint_audience_and_authority() {
+        // ARM reference, section 11.
+        for (cloud, arm, authority) in [
+            (AzureCloud::Public, "https://management.azure.com", "https://login.microsoftonline.com"),
+            (AzureCloud::Government, "https://management.usgovcloudapi.net", "https://login.microsoftonline.us"),
+            (AzureCloud::China, "https://management.chinacloudapi.cn", "https://login.chinacloudapi.cn"),
+        ] {
+            let cloud = resolve(cloud, None, None, None).unwrap();
+            let is = (cloud.arm_endpoint.as_str(), cloud.arm_audience.as_str(), cloud.authority_host.as_str());
+            assert_eq!(is, (arm, arm, authority));
+        }
     }
 
     #[test]
@@ -83,10 +91,11 @@ mod tests {
     }
 
     #[test]
-    fn plain_http_is_refused() {
-        let error =
-            resolve(AzureCloud::Custom, Some("http://arm.local"), None, Some("https://login.local")).unwrap_err();
-        assert!(error.to_string().contains("https"), "{error}");
+    fn what_is_no_address_is_refused() {
+        for address in ["arm.local", "data:x"] {
+            let error = resolve(AzureCloud::Custom, Some(address), None, Some("https://login.local")).unwrap_err();
+            assert!(error.to_string().contains("--arm-endpoint"), "{error}");
+        }
     }
 
     #[test]

@@ -19,7 +19,7 @@ use super::watches::{Change, Scope, Watchable, Watched, Watches, where_changed};
 use crate::api::conditions::{ConditionType, find};
 use crate::api::status::{EngineStatus, WorkspaceStatus};
 use crate::api::{FoundryConnection, FoundryHub, FoundryProject, RECONCILE_AT};
-use crate::arm::{self, WriteGate};
+use crate::arm::{self, Providers, WriteGate};
 use crate::engine::backoff::Failures;
 use crate::engine::{Context, Kind, driver};
 use crate::kinds::World;
@@ -34,6 +34,7 @@ const FAREWELL: Duration = Duration::from_secs(10);
 pub(super) struct Shared {
     pub(super) client: Client,
     pub(super) arm: Arc<arm::Client>,
+    pub(super) providers: Arc<Providers>,
     pub(super) gate: Arc<WriteGate>,
     pub(super) world: Arc<World>,
     pub(super) recorder: Recorder,
@@ -111,6 +112,7 @@ fn control<K: Kind<World = World> + Watchable>(
     let context = Arc::new(Context {
         client: shared.client.clone(),
         arm: shared.arm.clone(),
+        providers: shared.providers.clone(),
         gate: shared.gate.clone(),
         world: shared.world.clone(),
         recorder: shared.recorder.clone(),

@@ -2,6 +2,7 @@
 
 pub mod cloud;
 mod controllers;
+pub mod http;
 pub mod options;
 mod telemetry;
 mod watches;
@@ -11,10 +12,12 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::runtime::events::{Recorder, Reporter};
 use kube::{Api, Client, ResourceExt as _};
+use prometheus::Registry;
 use tokio_util::sync::CancellationToken;
 
-use crate::arm::{self, Tokens, WriteGate, credential};
+use crate::arm::{self, ArmMetrics, Providers, Tokens, Transport, WriteGate};
 use crate::kinds::World;
+use http::Readiness;
 pub use options::Options;
 use watches::Watches;
 
@@ -36,7 +39,16 @@ pub fn run(options: Options) -> Result<(), Failure> {
 }
 
 async fn operate(options: Options) -> Result<(), Failure> {
-    let arm = Arc::new(arm_client(&options).await?);
+    // Where everything that is counted is registered. What is asked for its state when it is scraped is a
+    // `prometheus::core::Collector`, registered here too.
+    let registry = Registry::new();
+    let readiness = Arc::new(Readiness::starting());
+    http::serve(options.http_address, registry.clone(), readiness.clone()).await?;
+    let arm = Arc::new(arm_client(&options, ArmMetrics::new(&registry)?)?);
+    if let Some(error) = arm.misconfigured() {
+        tracing::error!(%error, "Azure cannot be called");
+        readiness.require(move || Some(error.to_string()));
+    }
     let client = Client::try_default().await?;
     let cluster_id = match &options.cluster_id {
         Some(id) => id.clone(),
@@ -46,6 +58,8 @@ async fn operate(options: Options) -> Result<(), Failure> {
     tokio::spawn(cancel_on_signal(stop.clone()));
 
     let (watches, sources) = Watches::begin(&client, &options.watch_namespaces);
+    watches.tell(&readiness);
+    readiness.begun();
     let world = Arc::new(World {
         hubs: watches.hubs.catalog(),
         projects: watches.projects.catalog(),
@@ -59,6 +73,7 @@ async fn operate(options: Options) -> Result<(), Failure> {
         recorder: Recorder::new(client.clone(), Reporter { controller: "foundry-operator".into(), instance: None }),
         client,
         arm,
+        providers: Arc::new(Providers::new(options.register_providers)),
         gate: Arc::new(WriteGate::default()),
         world,
         resync: options.resync,
@@ -81,23 +96,13 @@ async fn operate(options: Options) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn arm_client(options: &Options) -> Result<arm::Client, Failure> {
+fn arm_client(options: &Options, metrics: ArmMetrics) -> Result<arm::Client, Failure> {
     let cloud = options.cloud()?;
-    let bundle = match &options.ca_bundle {
-        Some(file) => {
-            Some(tokio::fs::read(file).await.map_err(|error| format!("--ca-bundle {}: {error}", file.display()))?)
-        }
-        None => None,
-    };
-    let http = credential::http_client(bundle.as_deref()).map_err(|error| format!("--ca-bundle: {error}"))?;
     let endpoint =
         cloud.arm_endpoint.parse().map_err(|error| format!("--arm-endpoint {}: {error}", cloud.arm_endpoint))?;
-    let audience = cloud.arm_audience.clone();
-    let (sign_in, transport) = (options.sign_in()?, http.clone());
-    let make = Box::new(move || credential::credential(&sign_in, &cloud, transport.clone()));
-    let tokens =
-        Tokens::new(make, &audience).map_err(|error| format!("--credential {}: {error}", options.credential))?;
-    Ok(arm::Client::new(http, endpoint, tokens))
+    let transport = Arc::new(Transport::new(options.ca_bundle.clone()));
+    let tokens = Tokens::new(options.sign_in()?, cloud, transport.clone(), metrics.clone());
+    Ok(arm::Client::new(transport, endpoint, tokens, metrics))
 }
 
 /// The uid of `kube-system` is as good as a name of the cluster: it lives as long, and no other cluster has it.

@@ -8,6 +8,7 @@ use secrecy::SecretString;
 
 use super::Failure;
 use super::cloud::{self, AzureCloud};
+use super::http::HttpAddress;
 use crate::arm::credential::{Cloud, SignIn};
 
 /// How the operator signs in to Azure.
@@ -106,6 +107,18 @@ pub struct Options {
     /// Name of this cluster in owner marks; by default the uid of kube-system.
     #[arg(long, env = "FOUNDRY_CLUSTER_ID", value_name = "ID", value_parser = cluster_id)]
     pub cluster_id: Option<String>,
+    /// Whether to register a resource provider in a subscription that is not registered to use it.
+    #[arg(
+        long,
+        env = "FOUNDRY_REGISTER_PROVIDERS",
+        value_name = "true|false",
+        default_value_t = true,
+        action = clap::ArgAction::Set
+    )]
+    pub register_providers: bool,
+    /// Where /metrics, /healthz and /readyz are; port 0 is a free one, which the log tells; off for nowhere.
+    #[arg(long, env = "FOUNDRY_HTTP_ADDRESS", value_name = "ADDRESS:PORT", default_value = "0.0.0.0:8080")]
+    pub http_address: HttpAddress,
     /// How log lines look.
     #[arg(long, env = "FOUNDRY_LOG_FORMAT", value_enum, default_value = "json")]
     pub log_format: LogFormat,

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
@@ -15,6 +16,7 @@ use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 
+use super::http::Readiness;
 use crate::api::{FoundryConnection, FoundryHub, FoundryProject, RECONCILE_AT};
 use crate::kinds::Catalog;
 
@@ -46,6 +48,8 @@ type Listeners<K> = Arc<Mutex<Vec<UnboundedSender<Change<K>>>>>;
 /// The watched objects of a kind.
 pub(super) struct Watched<K: Watchable> {
     pub(super) scopes: BTreeMap<Scope, Store<K>>,
+    /// Which scopes have been listed. A store would tell too, but remembers only the last of those who wait for it.
+    listed: BTreeMap<Scope, Arc<AtomicBool>>,
     listeners: Listeners<K>,
 }
 
@@ -59,6 +63,16 @@ impl<K: Watchable> Watched<K> {
         let (sender, receiver) = unbounded();
         self.listeners.lock().unwrap_or_else(PoisonError::into_inner).push(sender);
         receiver
+    }
+
+    fn tell(&self, readiness: &Readiness) {
+        for (scope, listed) in self.listed.clone() {
+            readiness.require(move || {
+                let place = scope.as_ref().map_or(String::new(), |namespace| format!(" of namespace {namespace}"));
+                let missing = !listed.load(Ordering::Relaxed);
+                missing.then(|| format!("{}{place} are not listed yet", K::plural(&())))
+            });
+        }
     }
 
     fn all_listed(&self) -> BoxFuture<'static, ()> {
@@ -96,6 +110,15 @@ impl Watches {
         (watches, join_all(sources).map(|_| ()).boxed())
     }
 
+    /// The operator is not ready before every cache is filled.
+    pub(super) fn tell(&self, readiness: &Readiness) {
+        self.hubs.tell(readiness);
+        self.projects.tell(readiness);
+        self.connections.tell(readiness);
+        self.secrets.tell(readiness);
+        self.namespaces.tell(readiness);
+    }
+
     /// Ends when every cache has been filled: before that, what is not in one may still exist.
     pub(super) fn all_listed(&self) -> BoxFuture<'static, ()> {
         let listed = [
@@ -122,15 +145,17 @@ where
 
 fn watch<K: Watchable>(apis: BTreeMap<Scope, Api<K>>, sources: &mut Vec<BoxFuture<'static, ()>>) -> Watched<K> {
     let listeners = Listeners::default();
-    let mut scopes = BTreeMap::new();
+    let (mut scopes, mut listed) = (BTreeMap::new(), BTreeMap::new());
     for (scope, api) in apis {
         let (reader, writer) = store();
         let events =
             watcher(api, watcher::Config::default()).default_backoff().modify(forget_the_unneeded).reflect(writer);
-        sources.push(spread(events, reader.clone(), listeners.clone()).boxed());
+        let done = Arc::new(AtomicBool::new(false));
+        sources.push(spread(events, reader.clone(), listeners.clone(), done.clone()).boxed());
+        listed.insert(scope.clone(), done);
         scopes.insert(scope, reader);
     }
-    Watched { scopes, listeners }
+    Watched { scopes, listed, listeners }
 }
 
 /// Takes out what nobody here reads. An annotation of a Secret's may repeat its data (`kubectl apply` does that).
@@ -147,15 +172,17 @@ async fn spread<K: Watchable>(
     events: impl Stream<Item = watcher::Result<watcher::Event<K>>>,
     reader: Store<K>,
     listeners: Listeners<K>,
+    listed: Arc<AtomicBool>,
 ) {
     let mut known: HashMap<ObjectRef<K>, Arc<K>> = HashMap::new();
-    let mut listed = false;
     let mut events = std::pin::pin!(events);
     while let Some(event) = events.next().await {
-        listed |= matches!(event, Ok(watcher::Event::InitDone));
+        if matches!(event, Ok(watcher::Event::InitDone)) {
+            listed.store(true, Ordering::Relaxed);
+        }
         let changes = match event {
             Ok(event) => changes(event, &reader, &mut known),
-            Err(error) if listed => {
+            Err(error) if listed.load(Ordering::Relaxed) => {
                 tracing::warn!(%error, "the watch on {} was interrupted and is taken up again", K::plural(&()));
                 continue;
             }

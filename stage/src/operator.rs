@@ -16,8 +16,10 @@ pub struct Settings {
     pub program: PathBuf,
     /// Where its token, kubeconfig and log go.
     pub folder: PathBuf,
-    /// Flags besides those that lead it to the cluster and to Azure.
+    /// Flags. What leads it to the cluster and to Azure is in its environment, so that flags can differ from it.
     pub flags: Vec<String>,
+    /// Variables besides those, or instead of them.
+    pub environment: Vec<(String, String)>,
 }
 
 /// A running operator. It ends when it is dropped.
@@ -25,6 +27,8 @@ pub struct Settings {
 pub struct Operator {
     process: Supervised,
     log: PathBuf,
+    /// Where in the log this start of the operator begins, in bytes.
+    log_begins: usize,
 }
 
 impl Operator {
@@ -33,7 +37,7 @@ impl Operator {
     /// # Errors
     /// Where a file cannot be written or the program does not start.
     pub fn start(cluster: &Cluster, azure: &Azure, settings: &Settings) -> Result<Self, Failure> {
-        let Settings { program, folder, flags } = settings;
+        let Settings { program, folder, flags, environment } = settings;
         fs::create_dir_all(folder)?;
         let place = |name: &str, content: &str| -> Result<PathBuf, Failure> {
             let file = folder.join(name);
@@ -47,25 +51,38 @@ impl Operator {
         let log = folder.join("operator.log");
         let mut command = Command::new(program);
         command
-            .args(["run", "--azure-cloud", "custom", "--arm-endpoint", azure.endpoint(), "--ca-bundle"])
-            .arg(ca)
+            .arg("run")
             .args(flags)
+            .env("FOUNDRY_AZURE_CLOUD", "custom")
+            .env("FOUNDRY_ARM_ENDPOINT", azure.endpoint())
+            .env("FOUNDRY_CA_BUNDLE", ca)
             .env("KUBECONFIG", kubeconfig)
             // As the workload identity webhook sets them in a pod.
             .env("AZURE_CLIENT_ID", OPERATOR_CLIENT_ID)
             .env("AZURE_TENANT_ID", azure.tenant_id())
             .env("AZURE_FEDERATED_TOKEN_FILE", token)
             .env("AZURE_AUTHORITY_HOST", azure.endpoint())
+            .env("FOUNDRY_HTTP_ADDRESS", "127.0.0.1:0")
             // Whatever proxy this machine has: everything here is on this machine.
-            .env("NO_PROXY", "127.0.0.1");
+            .env("NO_PROXY", "127.0.0.1")
+            .envs(environment.iter().map(|(name, value)| (name, value)));
+        let log_begins = fs::read(&log).map_or(0, |before| before.len());
         let process = Supervised::from_command(&command, &log)?;
-        Ok(Self { process, log })
+        Ok(Self { process, log, log_begins })
     }
 
     /// Where the log is.
     #[must_use]
     pub fn log(&self) -> &Path {
         &self.log
+    }
+
+    /// Where its metrics and health are, as `http://127.0.0.1:PORT`; `None` before it listens.
+    #[must_use]
+    pub fn http_address(&self) -> Option<String> {
+        let log = fs::read_to_string(&self.log).ok()?;
+        let (_, after) = log.get(self.log_begins..)?.split_once("/readyz are at ")?;
+        after.split(|end: char| end == '"' || end.is_whitespace()).next().map(str::to_owned)
     }
 
     /// Whether it still runs.

@@ -116,6 +116,7 @@ pub struct Scene {
     operator: Option<Operator>,
     folder: TempDir,
     flags: Vec<String>,
+    environment: Vec<(String, String)>,
 }
 
 /// How a scene differs from the usual.
@@ -124,6 +125,8 @@ pub struct Setting {
     pub azure: Option<Config>,
     /// Flags of the operator that come after the usual ones.
     pub flags: Vec<&'static str>,
+    /// Variables of the operator's besides the usual ones, or instead of them.
+    pub environment: Vec<(&'static str, String)>,
 }
 
 impl Scene {
@@ -133,22 +136,33 @@ impl Scene {
     }
 
     pub async fn with(setting: Setting) -> Self {
-        let cluster = cluster();
+        let config = setting.azure.clone().unwrap_or_else(quick_azure);
+        Self::beside(Azure::start(cluster(), config).await.unwrap(), setting).await
+    }
+
+    /// With an Azure that runs already.
+    pub async fn beside(azure: Azure, setting: Setting) -> Self {
         let client = admin().await;
         let platform = new_namespace(&client, &[]).await;
         let team = new_namespace(&client, &[("foundry", "allowed")]).await;
-        let azure = Azure::start(cluster, setting.azure.unwrap_or_else(quick_azure)).await.unwrap();
         let namespaces = format!("{platform},{team}");
         let usual = ["--log-level", "trace", "--poll-interval", "100ms", "--watch-namespaces", &namespaces];
         let flags = usual.iter().chain(&setting.flags).map(|flag| (*flag).to_owned()).collect();
-        let mut scene = Self { client, azure, platform, team, operator: None, folder: TempDir::new().unwrap(), flags };
+        let environment = setting.environment.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        let folder = TempDir::new().unwrap();
+        let mut scene = Self { client, azure, platform, team, operator: None, folder, flags, environment };
         scene.start_operator();
         scene
     }
 
     pub fn start_operator(&mut self) {
         let program = PathBuf::from(env!("CARGO_BIN_EXE_foundry-operator"));
-        let settings = Settings { program, folder: self.folder.path().to_owned(), flags: self.flags.clone() };
+        let settings = Settings {
+            program,
+            folder: self.folder.path().to_owned(),
+            flags: self.flags.clone(),
+            environment: self.environment.clone(),
+        };
         self.operator = Some(Operator::start(cluster(), &self.azure, &settings).unwrap());
     }
 
@@ -161,8 +175,35 @@ impl Scene {
         self.operator.take().unwrap().terminate(Duration::from_secs(15)).unwrap();
     }
 
+    /// Starts the operator with another value of a variable.
+    pub fn restart_with(&mut self, variable: &str, value: &str) {
+        self.stop_operator();
+        self.environment.retain(|(name, _)| name != variable);
+        self.environment.push((variable.to_owned(), value.to_owned()));
+        self.start_operator();
+    }
+
+    pub fn is_running(&self) -> bool {
+        self.operator.as_ref().is_some_and(Operator::is_running)
+    }
+
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("operator.log")).unwrap_or_default()
+    }
+
+    /// What the operator answers over HTTP.
+    pub async fn http(&self, path: &str) -> (u16, String) {
+        self.eventually("listening", || self.operator.as_ref().is_some_and(|it| it.http_address().is_some())).await;
+        let address = self.operator.as_ref().and_then(Operator::http_address).unwrap();
+        let answer = reqwest::get(format!("{address}{path}")).await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    }
+
+    /// The value of a metric of the operator's by its name and labels, such as `name{label="value"}`; 0 where it is absent.
+    pub async fn metric(&self, series: &str) -> u64 {
+        let (_, text) = self.http("/metrics").await;
+        let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        line.map_or(0, |value| value.parse().unwrap())
     }
 
     pub fn api<K: Driven>(&self, namespace: &str) -> Api<K> {
@@ -257,6 +298,15 @@ impl Scene {
     pub async fn ready_project(&self, name: &str, hub: &str) -> FoundryProject {
         self.apply_project(name, hub).await;
         self.until_ready(&self.team, name).await
+    }
+
+    /// A hub `contoso` that cannot be made, and the message of its condition. The operator goes on running.
+    pub async fn failing_hub(&self, reason: &str) -> String {
+        self.apply_hub("contoso").await;
+        let failed = |hub: &FoundryHub| says(hub, ConditionType::Ready, "False", reason);
+        let hub = self.until(&self.platform, "contoso", reason, failed).await;
+        assert!(self.is_running(), "the operator has ended:\n{}", self.tail());
+        hub.engine().conditions[0].message.clone()
     }
 
     /// The ARM id of a workspace with a name of this scene's.

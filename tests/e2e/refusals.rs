@@ -5,7 +5,7 @@ use foundry_operator::api::conditions::ConditionType;
 use foundry_operator::api::{FoundryConnection, FoundryHub};
 use serde_json::json;
 
-use crate::harness::{Driven as _, Scene, Setting, cluster, hub_spec, quick_azure, says};
+use crate::harness::{Driven as _, Scene, Setting, hub_spec, says};
 
 fn failure(path: &str, status: Option<u16>, code: &str, message: &str) -> PlannedFailure {
     PlannedFailure {
@@ -100,25 +100,6 @@ async fn a_storage_account_that_azure_has_otherwise_is_told_before_anything_is_s
     let message = &hub.engine().conditions[0].message;
     assert!(message.contains("storageAccount") && message.contains("/other"), "{message}");
     assert_eq!(scene.calls("PATCH", "").len(), 0);
-}
-
-#[tokio::test]
-async fn a_sign_in_that_fails_is_told_on_the_object_and_heals_by_itself() {
-    let scene = Scene::with(Setting {
-        azure: Some(quick_azure()),
-        flags: vec!["--client-id", "00000000-0000-4000-8000-0000000000ff"],
-    })
-    .await;
-    scene.apply_hub("contoso").await;
-    let failed = |hub: &FoundryHub| says(hub, ConditionType::Ready, "False", "SignInFailed");
-    let hub = scene.until(&scene.platform, "contoso", "without sign-in", failed).await;
-    let message = &hub.engine().conditions[0].message;
-    assert!(message.contains("AADSTS700016"), "{message}");
-    scene.azure.register_identity(arm_emulator::Identity {
-        client_id: "00000000-0000-4000-8000-0000000000ff".into(),
-        credential: stage::operator_credential(cluster()),
-    });
-    scene.until_ready::<FoundryHub>(&scene.platform, "contoso").await;
 }
 
 #[tokio::test]

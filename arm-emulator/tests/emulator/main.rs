@@ -7,6 +7,7 @@ mod control;
 mod errors;
 mod faults;
 mod lists;
+mod machine;
 mod operations;
 mod permissions;
 mod rules;

@@ -3,6 +3,7 @@
 mod orphan;
 mod publish;
 mod read;
+mod registering;
 mod write;
 
 use jiff::Timestamp;

@@ -242,6 +242,7 @@ fn reason_of(cause: Cause) -> Reason {
         Cause::Forbidden => Reason::Forbidden,
         Cause::HasProjects => Reason::HubHasProjects,
         Cause::Refused => Reason::Refused,
+        Cause::Misconfigured => Reason::Misconfigured,
     }
 }
 

@@ -39,7 +39,7 @@ impl<K: Kind> Session<'_, K> {
             }
             Err(error) => {
                 let id = id.clone();
-                Next::Rest(self.set_back(&what, &id, &error))
+                Next::Rest(self.judge(&what, &id, &error).await)
             }
         }
     }
@@ -63,7 +63,7 @@ impl<K: Kind> Session<'_, K> {
         match progress {
             Progress::Failed(error) => {
                 tracing::warn!(resource = %id, %error, "operation on {id} failed");
-                self.refused(operation.kind, &id, operation.attempt, &error)
+                self.refused(operation.kind, &id, operation.attempt, &error).await
             }
             Progress::Succeeded => {
                 self.just_done = Some((operation.kind, id.clone()));

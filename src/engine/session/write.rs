@@ -137,7 +137,7 @@ impl<K: Kind> Session<'_, K> {
                 // A refusal may repeat what it refuses.
                 error.message = filled.redact(&error.message);
                 self.context.gate.leave(&self.holder());
-                Ok(self.refused(kind, &wanted.id, Some(attempt), &error))
+                Ok(self.refused(kind, &wanted.id, Some(attempt), &error).await)
             }
         }
     }
@@ -165,7 +165,7 @@ impl<K: Kind> Session<'_, K> {
             }
             Err(error) => {
                 self.context.gate.leave(&self.holder());
-                Ok(Next::Rest(self.set_back("delete", &id, &error)))
+                Ok(Next::Rest(self.judge("delete", &id, &error).await))
             }
         }
     }
@@ -195,21 +195,21 @@ impl<K: Kind> Session<'_, K> {
             }
             Err(error) => {
                 self.context.gate.leave(&self.holder());
-                Ok(self.refused(OperationKind::Provision, &id, Some(attempt), &error))
+                Ok(self.refused(OperationKind::Provision, &id, Some(attempt), &error).await)
             }
         }
     }
 
     /// Judges a write that did not succeed, and remembers it where the same would fail each time. A deletion is always
     /// tried again.
-    pub(super) fn refused(
+    pub(super) async fn refused(
         &mut self,
         kind: OperationKind,
         id: &ArmId,
         attempt: Option<String>,
         error: &ArmError,
     ) -> Next {
-        let rest = self.set_back(verb(kind), id, error);
+        let rest = self.judge(verb(kind), id, error).await;
         let Some(attempt) = attempt.filter(|_| error.class == Class::Lasting) else { return Next::Rest(rest) };
         let inventory = &mut K::engine(&mut self.status).resources;
         inventory::refused(inventory, id, Refusal { attempt, message: rest.message.clone() });

@@ -62,7 +62,7 @@ async fn demonstrate(program: PathBuf) -> Result<(), Failure> {
 
     say("3/4  Starting the operator under its own ServiceAccount");
     let flags = ["--log-format", "text", "--resync", "30s", "--poll-interval", "1s"].map(str::to_owned).to_vec();
-    let settings = Settings { program, folder: folder.clone(), flags };
+    let settings = Settings { program, folder: folder.clone(), flags, environment: Vec::new() };
     let operator = Operator::start(&cluster, &azure, &settings)?;
 
     say("4/4  kubectl apply -f config/demo\n");

@@ -1,0 +1,52 @@
+//! What the operator tells over HTTP.
+
+use tempfile::TempDir;
+
+use crate::harness::{Scene, Setting, cluster};
+
+#[tokio::test]
+async fn an_operator_that_works_says_so() {
+    let scene = Scene::new().await;
+    scene.ready_hub("contoso").await;
+    assert_eq!(scene.http("/healthz").await, (200, "ok\n".to_owned()));
+    assert_eq!(scene.http("/readyz").await, (200, "ok\n".to_owned()));
+    assert_eq!(scene.http("/elsewhere").await.0, 404);
+}
+
+#[tokio::test]
+async fn calls_and_sign_ins_are_counted() {
+    let scene = Scene::new().await;
+    scene.ready_hub("contoso").await;
+    let puts = scene.metric(r#"foundry_arm_requests_total{operation="workspaces_put",status="202"}"#).await;
+    let polls = scene.metric(r#"foundry_arm_requests_total{operation="operation_poll",status="200"}"#).await;
+    let timed = scene.metric(r#"foundry_arm_request_duration_seconds_count{operation="workspaces_put"}"#).await;
+    let sign_ins = scene.metric(r#"foundry_arm_sign_ins_total{credential="workload-identity",outcome="ok"}"#).await;
+    assert_eq!((puts, timed, sign_ins), (1, 1, 1));
+    assert_eq!(polls, scene.calls("GET", "/workspaceOperationsStatus/").len() as u64);
+    assert_eq!(scene.metric("foundry_arm_signed_in").await, 1);
+}
+
+#[tokio::test]
+async fn an_operator_that_may_list_nothing_lives_but_is_not_ready_and_says_what_it_misses() {
+    let control_plane = cluster().control_plane();
+    let token = control_plane.service_account_token("default", "default", None).unwrap();
+    let folder = TempDir::new().unwrap();
+    let kubeconfig = folder.path().join("nobody.kubeconfig");
+    std::fs::write(&kubeconfig, control_plane.kubeconfig_yaml("nobody", &token)).unwrap();
+    let environment = vec![("KUBECONFIG", kubeconfig.display().to_string())];
+    let flags = vec!["--cluster-id", "e2e"];
+    let scene = Scene::with(Setting { flags, environment, ..Setting::default() }).await;
+    scene.eventually("refused", || scene.log().contains("cannot be listed")).await;
+    let (status, body) = scene.http("/readyz").await;
+    assert_eq!(status, 503, "{body}");
+    let missing = format!("foundryhubs of namespace {} are not listed yet", scene.platform);
+    assert!(body.contains(&missing), "{body}");
+    assert_eq!(scene.http("/healthz").await.0, 200);
+}
+
+#[tokio::test]
+async fn what_is_not_served_is_not_listened_for() {
+    let scene = Scene::with(Setting { flags: vec!["--http-address", "off"], ..Setting::default() }).await;
+    scene.ready_hub("contoso").await;
+    assert!(!scene.log().contains("/metrics"), "{}", scene.log());
+}
