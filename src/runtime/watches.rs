@@ -58,10 +58,16 @@ impl<K: Watchable> Watched<K> {
         Catalog::new(self.scopes.clone())
     }
 
-    /// Every change from now on, in all scopes. Listeners only queue what they hear, so the channel stays short.
+    /// What is there, and every change from now on, in all scopes: nothing is missed by who begins to listen late, though it
+    /// may hear of an object twice. Listeners only queue what they hear, so the channel stays short.
     pub(super) fn changes(&self) -> UnboundedReceiver<Change<K>> {
         let (sender, receiver) = unbounded();
-        self.listeners.lock().unwrap_or_else(PoisonError::into_inner).push(sender);
+        let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
+        for object in self.scopes.values().flat_map(Store::state) {
+            // The receiver is here: it cannot have gone.
+            let _ = sender.unbounded_send(Change { object, deleted: false });
+        }
+        listeners.push(sender);
         receiver
     }
 
@@ -296,6 +302,21 @@ mod tests {
         let second = list(&[object("same", "1"), object("changed", "2"), object("new", "3")], &mut known);
         let expected = [("changed", false), ("gone", true), ("new", false)].map(|(name, gone)| (name.to_owned(), gone));
         assert_eq!(told(&second), expected);
+    }
+
+    #[tokio::test]
+    async fn who_begins_to_listen_late_hears_of_what_is_there() {
+        let (reader, mut writer) = store();
+        for event in [watcher::Event::Init, watcher::Event::InitApply(object("a", "1")), watcher::Event::InitDone] {
+            writer.apply_watcher_event(&event);
+        }
+        let watched = Watched {
+            scopes: BTreeMap::from([(None, reader)]),
+            listed: BTreeMap::new(),
+            listeners: Listeners::default(),
+        };
+        let heard: Vec<_> = watched.changes().take(1).collect().await;
+        assert_eq!(told(&heard), [("a".to_owned(), false)]);
     }
 
     #[tokio::test]
