@@ -9,6 +9,7 @@ mod faults;
 mod lists;
 mod operations;
 mod permissions;
+mod recordings;
 mod rules;
 mod scaled_time;
 mod schemas;
