@@ -27,6 +27,7 @@ test-e2e: control-plane ## Run the end-to-end tests alone
 	cargo test --locked --test e2e
 
 test-sdk: ## Run the official Azure SDK for Python against the emulator (the first time with PyPI)
+	tests/sdk/install
 	tests/sdk/run
 
 lint: ## Formatting, clippy, documentation, generated files
