@@ -122,7 +122,7 @@ pub struct Scene {
 #[derive(Default)]
 pub struct Setting {
     pub azure: Option<Config>,
-    /// Flags of the operator that come after the usual ones.
+    /// Flags of the operator besides the usual ones, or in their place.
     pub flags: Vec<&'static str>,
 }
 
@@ -139,8 +139,9 @@ impl Scene {
         let team = new_namespace(&client, &[("foundry", "allowed")]).await;
         let azure = Azure::start(cluster, setting.azure.unwrap_or_else(quick_azure)).await.unwrap();
         let namespaces = format!("{platform},{team}");
-        let usual = ["--log-level", "trace", "--poll-interval", "100ms", "--watch-namespaces", &namespaces];
-        let flags = usual.iter().chain(&setting.flags).map(|flag| (*flag).to_owned()).collect();
+        let usual = [["--log-level", "trace"], ["--poll-interval", "100ms"], ["--watch-namespaces", &namespaces]];
+        let usual = usual.iter().filter(|[flag, _]| !setting.flags.contains(flag)).flatten();
+        let flags = usual.chain(&setting.flags).map(|flag| (*flag).to_owned()).collect();
         let mut scene = Self { client, azure, platform, team, operator: None, folder: TempDir::new().unwrap(), flags };
         scene.start_operator();
         scene
