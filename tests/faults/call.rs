@@ -24,8 +24,8 @@ pub struct Call {
     pub place: usize,
     pub kind: CallKind,
     pub method: String,
-    /// Whether the step has written by then.
-    pub after_write: bool,
+    /// How many writes and polls come before it.
+    pub progress: usize,
 }
 
 pub fn kind(entry: &JournalEntry, id: &str) -> CallKind {
@@ -38,14 +38,18 @@ pub fn kind(entry: &JournalEntry, id: &str) -> CallKind {
     }
 }
 
+/// How many calls of a step write, or follow what was written.
+pub fn progress(journal: &[JournalEntry], id: &str) -> usize {
+    journal.iter().filter(|entry| !matches!(kind(entry, id), CallKind::Read | CallKind::List)).count()
+}
+
 /// The calls of an undisturbed step.
 pub fn calls(journal: &[JournalEntry], id: &str) -> Vec<Call> {
-    let is_write = |entry: &JournalEntry| matches!(kind(entry, id), CallKind::Write | CallKind::Delete);
     let call = |(place, entry): (usize, &JournalEntry)| Call {
         place: journal[..place].iter().filter(|before| kind(before, id) == kind(entry, id)).count(),
         kind: kind(entry, id),
         method: entry.method.clone(),
-        after_write: journal[..place].iter().any(is_write),
+        progress: progress(&journal[..place], id),
     };
     journal.iter().enumerate().map(call).collect()
 }

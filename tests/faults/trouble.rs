@@ -164,10 +164,10 @@ impl Trouble {
             ("403", _) => slow("Forbidden"),
             ("404 of a proxy", _) => slow("AzureUnavailable"),
             ("404 of the group" | "404 of the parent", Write) => slow("DependencyMissing"),
-            ("404 of the group" | "404 of the parent", Read | Delete) if step == Step::Delete && !call.after_write => {
+            ("404 of the group" | "404 of the parent", Read | Delete) if step == Step::Delete && call.progress == 0 => {
                 Effect { end: End::Released, ..QUIET }
             }
-            ("404 of the group" | "404 of the parent", Read) if step == Step::Update && !call.after_write => {
+            ("404 of the group" | "404 of the parent", Read) if step == Step::Update && call.progress == 0 => {
                 Effect { end: End::Remade, may_tell: &["Creating"], ..QUIET }
             }
             ("404 of the group" | "404 of the parent", _) => Effect { may_tell: &["Creating"], ..QUIET },
