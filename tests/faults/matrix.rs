@@ -1,6 +1,7 @@
 //! Each fault at each call of each step, for one kind.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -71,8 +72,10 @@ pub async fn run(subject: Subject, filter: &str) -> Vec<Outcome> {
     join_all(lives).await;
     let outcomes = outcomes.into_inner().unwrap();
     if outcomes.iter().any(Outcome::has_failed) {
-        let log = std::env::temp_dir().join(format!("faults-{}.log", subject.to_string().replace(' ', "-")));
+        let name = format!("faults-{}.log", subject.to_string().replace(' ', "-"));
+        let log = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         std::fs::write(&log, ground.scene.log()).unwrap();
+        println!("the operator's log of {subject}: {}", log.display());
     }
     outcomes
 }
