@@ -1,7 +1,7 @@
 # The front door: `make help`.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help build control-plane demo test test-unit test-e2e test-sdk lint format crds clean
+.PHONY: help build control-plane demo test test-unit test-e2e test-faults test-sdk lint format crds clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | awk -F'\t' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -26,7 +26,11 @@ test-unit: ## Run the operator's unit tests alone
 test-e2e: control-plane ## Run the end-to-end tests alone
 	cargo test --locked --test e2e
 
+test-faults: control-plane ## Run the fault matrix alone: each fault at each call to ARM of each kind's life
+	cargo test --locked --test faults
+
 test-sdk: ## Run the official Azure SDK for Python against the emulator (the first time with PyPI)
+	tests/sdk/install
 	tests/sdk/run
 
 lint: ## Formatting, clippy, documentation, generated files

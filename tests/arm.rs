@@ -111,6 +111,19 @@ async fn an_operation_can_be_followed_by_its_location_too() {
 }
 
 #[tokio::test]
+async fn a_page_of_a_proxy_is_not_the_end_of_an_operation() {
+    let emulator = emulator().await;
+    let client = client(&emulator);
+    let Written::Accepted { url, .. } = client.put(&hub(), VERSION, Body::new(&hub_body())).await.unwrap() else {
+        panic!("done at once")
+    };
+    let page = Fault::Html { status: 200, page: "<html>please sign in to this network</html>".to_owned() };
+    emulator.add_fault(FaultRule::new("GET", "/workspaceOperationsStatus/", page).times(1));
+    assert_eq!(client.poll(&url).await.unwrap_err().cause, Cause::Unavailable);
+    assert!(matches!(follow_url(&client, &url).await, Progress::Succeeded));
+}
+
+#[tokio::test]
 async fn every_page_of_a_list_is_read() {
     let emulator = emulator().await;
     let client = client(&emulator);

@@ -127,6 +127,9 @@ pub(crate) struct Serve {
     /// Do not throttle requests as Azure does
     #[arg(long, env = "ARM_EMULATOR_NO_THROTTLING")]
     no_throttling: bool,
+    /// Offer HTTP/1.1 only, as many proxies do
+    #[arg(long, env = "ARM_EMULATOR_NO_HTTP2")]
+    no_http2: bool,
     /// A file to be written once the emulator listens, with the lines `ARM_ENDPOINT=…` and `CA_BUNDLE=…`
     #[arg(long, env = "ARM_EMULATOR_ENV_FILE", value_name = "FILE")]
     pub(crate) env_file: Option<PathBuf>,
@@ -171,6 +174,7 @@ impl Serve {
         Ok(Config {
             listen: self.listen,
             host: self.host.clone(),
+            http2: !self.no_http2,
             tenant_id: self.tenant_id.clone(),
             subscriptions: self.subscriptions.clone(),
             resource_groups: (!self.resource_groups.is_empty()).then(|| self.resource_groups.clone()),

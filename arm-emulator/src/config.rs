@@ -23,6 +23,8 @@ pub struct Config {
     /// The host name or address by which callers reach it, where that is not the address it listens on (for example the
     /// name of a Kubernetes service): it stands in the certificate and in every URL that is answered.
     pub host: Option<String>,
+    /// Whether HTTP/2 is offered. Without it each request under way has a connection of its own, as behind many proxies.
+    pub http2: bool,
     /// The one tenant of the emulated directory, a GUID.
     pub tenant_id: String,
     /// The subscriptions that exist; every other one is answered with `SubscriptionNotFound`.
@@ -57,6 +59,7 @@ impl Default for Config {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             host: None,
+            http2: true,
             tenant_id: DEFAULT_TENANT.to_owned(),
             subscriptions: vec![DEFAULT_SUBSCRIPTION.to_owned()],
             resource_groups: None,
@@ -82,6 +85,8 @@ impl Default for Config {
 pub struct Settings {
     /// How long operations on workspaces take.
     pub timings: Timings,
+    /// At which poll operations end, whatever the clock says: for tests that count polls. By default the clock decides.
+    pub polls_to_end: Option<u32>,
     /// How the containers of workspaces created from now on are called.
     pub container_naming: ContainerNaming,
     /// Whether the datastores API names the default datastores; when off, it answers an empty list.
@@ -99,6 +104,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             timings: Timings::default(),
+            polls_to_end: None,
             container_naming: ContainerNaming::default(),
             datastores_appear: true,
             page_size: 100,

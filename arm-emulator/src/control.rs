@@ -33,6 +33,7 @@ pub(crate) fn router() -> Router<Arc<Shared>> {
         .route("/secrets/{*id}", get(secrets))
         .route("/settings", get(settings).patch(change_settings))
         .route("/operations/fail-next", post(fail_next))
+        .route("/operations/finish", post(finish))
         .route("/schema-violations", get(schema_violations).delete(clear_schema_violations))
         .route("/faults", get(faults).post(add_fault).delete(clear_faults))
         .route("/faults/{id}", delete(remove_fault))
@@ -58,12 +59,16 @@ struct JournalFilter {
     method: String,
     #[serde(default)]
     path: String,
+    #[serde(default)]
+    resource: String,
 }
 
 async fn journal(State(shared): State<Arc<Shared>>, Query(filter): Query<JournalFilter>) -> Response {
     let journal = shared.journal();
-    let entries: Vec<&JournalEntry> =
-        journal.entries().filter(|entry| entry.matches(&filter.method, &filter.path)).collect();
+    let entries: Vec<&JournalEntry> = journal
+        .entries()
+        .filter(|entry| entry.matches(&filter.method, &filter.path) && entry.is_about(&filter.resource))
+        .collect();
     Json(entries).into_response()
 }
 
@@ -142,6 +147,23 @@ async fn fail_next(State(shared): State<Arc<Shared>>, body: Body<PlannedFailure>
     match body {
         Ok(Json(failure)) => {
             shared.world().plan_failure(failure);
+            StatusCode::NO_CONTENT.into_response()
+        }
+        Err(rejection) => unreadable(&rejection),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Finish {
+    #[serde(default)]
+    resource: String,
+}
+
+async fn finish(State(shared): State<Arc<Shared>>, body: Body<Finish>) -> Response {
+    match body {
+        Ok(Json(Finish { resource })) => {
+            shared.finish_operations(&resource);
             StatusCode::NO_CONTENT.into_response()
         }
         Err(rejection) => unreadable(&rejection),

@@ -63,6 +63,13 @@ impl Emulator {
         journal.entries().filter(|entry| entry.matches(method, path)).cloned().collect()
     }
 
+    /// The requests about a resource whose path contains a text, with the polls of its operations; without case.
+    #[must_use]
+    pub fn journal_about(&self, resource: &str) -> Vec<JournalEntry> {
+        let journal = self.shared.journal();
+        journal.entries().filter(|entry| entry.is_about(resource)).cloned().collect()
+    }
+
     /// Empties the journal.
     pub fn clear_journal(&self) {
         self.shared.journal().clear();
@@ -149,6 +156,12 @@ impl Emulator {
     /// Changes whether the datastores API names the datastores.
     pub fn set_datastores_appear(&self, appear: bool) {
         self.shared.world_now().settings.datastores_appear = appear;
+    }
+
+    /// Lets the operations that run on resources whose id contains a text end now, as they would have in time; also those
+    /// that hang.
+    pub fn finish_operations(&self, resource: &str) {
+        self.shared.finish_operations(resource);
     }
 
     /// Lets the next matching call fail: its operation, or with [`PlannedFailure::status`] the request itself.

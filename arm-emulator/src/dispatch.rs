@@ -36,7 +36,11 @@ impl Request<'_> {
                 let found = workspaces::list(world, &subscription, group.as_deref(), kind);
                 Ok(self.page(world, found))
             }
-            ("GET", Route::Operation { subscription, operation, .. }) => self.poll(world, &subscription, &operation),
+            ("GET", Route::Operation { subscription, operation, .. }) => {
+                world.operations.count_poll(&operation, self.now);
+                world.advance(self.now);
+                self.poll(world, &subscription, &operation)
+            }
             ("GET", Route::Children(workspace, child)) => {
                 require(world, &workspace)?;
                 let datastores = datastores::shown(world, &workspace);

@@ -118,6 +118,12 @@ impl Shared {
         out_of_band::remove(&mut self.world_now(), &id)
     }
 
+    pub(crate) fn finish_operations(&self, resource: &str) {
+        let (mut world, now) = (self.world(), self.now());
+        world.operations.finish(resource, now);
+        world.advance(now);
+    }
+
     pub(crate) fn resource(&self, id: &str) -> Option<Value> {
         let world = self.world_now();
         match out_of_band::parse(id) {
@@ -185,7 +191,7 @@ impl Emulator {
             Some(machine) => Some(listen(machine.listen).await?),
             None => None,
         };
-        let tls = tls::new_authority(address.ip(), config.host.as_deref())?;
+        let tls = tls::new_authority(address.ip(), config.host.as_deref(), config.http2)?;
         let endpoint = endpoint(address, config.host.as_deref());
         let tokens = Tokens::new(&config.tenant_id, &config.audiences, &endpoint, config.token_lifetime);
         let shared = Arc::new(Shared {

@@ -15,8 +15,10 @@ use crate::errors::{self, ArmError};
 use crate::throttle::{Kind, Remaining};
 use crate::world::World;
 
-/// The versions of the provider that are served (ARM reference, section 1), and the preview that azure-ai-ml 1.35 asks for.
-const API_VERSIONS: [&str; 11] = [
+/// The versions of the provider that are served (ARM reference, section 1), and the previews that the recordings show and
+/// azure-ai-ml 1.35 asks for.
+const API_VERSIONS: [&str; 12] = [
+    "2023-08-01-preview",
     "2024-04-01",
     "2024-04-01-preview",
     "2024-10-01",

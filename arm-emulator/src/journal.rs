@@ -22,6 +22,9 @@ pub struct JournalEntry {
     pub path: String,
     /// The query without the signature of operation URLs.
     pub query: String,
+    /// For a poll: the ARM id of the resource that the operation works on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation_on: Option<String>,
     /// The HTTP status of the answer; 0 where a fault let none be made.
     pub status: u16,
     /// The client id of the caller, where it is known.
@@ -45,6 +48,13 @@ impl JournalEntry {
     pub fn matches(&self, method: &str, path: &str) -> bool {
         (method.is_empty() || self.method.eq_ignore_ascii_case(method))
             && self.path.to_lowercase().contains(&path.to_lowercase())
+    }
+
+    /// Whether the request is about a resource whose path contains this text, or polls an operation on it; without case.
+    #[must_use]
+    pub fn is_about(&self, resource: &str) -> bool {
+        let path = self.operation_on.as_ref().unwrap_or(&self.path);
+        path.to_lowercase().contains(&resource.to_lowercase())
     }
 }
 
@@ -212,6 +222,7 @@ mod tests {
             method: "GET".to_owned(),
             path: "/".to_owned(),
             query: String::new(),
+            operation_on: None,
             status: 200,
             client_id: None,
             error_code: None,

@@ -65,6 +65,8 @@ pub(crate) struct Operation {
     pub(crate) effect: Effect,
     pub(crate) bad_end: Option<BadEnd>,
     pub(crate) ends: Timestamp,
+    /// After how many more polls it ends, where it does not end by the clock.
+    polls: Option<u32>,
     /// Whether the effect has been applied.
     pub(crate) settled: bool,
     subscription: String,
@@ -80,6 +82,8 @@ pub(crate) struct Beginning<'a> {
     pub(crate) bad_end: Option<BadEnd>,
     /// How long it runs; without a time, for ever.
     pub(crate) lasts: Option<Duration>,
+    /// At which poll it ends, where it does not end by the clock.
+    pub(crate) polls: Option<u32>,
     /// The region of the workspace, which stands in the URL.
     pub(crate) location: &'a str,
     pub(crate) api_version: &'a str,
@@ -97,7 +101,7 @@ pub(crate) struct Operations {
 impl Operations {
     /// Begins an operation and gives the answer that accepts it: two URLs, an empty body and no Retry-After, as recorded.
     pub(crate) fn begin(&mut self, beginning: Beginning<'_>, now: Timestamp) -> Answer {
-        let Beginning { target, family, effect, bad_end, lasts, location, api_version, endpoint } = beginning;
+        let Beginning { target, family, effect, bad_end, lasts, polls, location, api_version, endpoint } = beginning;
         let id = random_text(43);
         let signature = signature(now);
         let async_query = format!("api-version={api_version}&type=async&{signature}");
@@ -111,7 +115,8 @@ impl Operations {
             .with_header("location", format!("{url}?{location_query}"));
         let operation = Operation {
             subscription: target.subscription.clone(),
-            ends: lasts.map_or(Timestamp::MAX, |lasts| end(now, lasts)),
+            ends: lasts.filter(|_| polls.is_none()).map_or(Timestamp::MAX, |lasts| end(now, lasts)),
+            polls,
             target,
             family,
             effect,
@@ -146,6 +151,34 @@ impl Operations {
 
     pub(crate) fn running(&self) -> impl Iterator<Item = &Operation> {
         self.by_id.values().filter(|operation| !operation.settled)
+    }
+
+    /// Counts a poll; an operation that ends by polls may be due then.
+    pub(crate) fn count_poll(&mut self, id: &str, now: Timestamp) {
+        let Some(operation) = self.by_id.get_mut(id).filter(|operation| !operation.settled) else { return };
+        if let Some(polls) = &mut operation.polls {
+            *polls = polls.saturating_sub(1);
+            if *polls == 0 {
+                operation.ends = now;
+            }
+        }
+    }
+
+    /// Lets what still runs on resources whose id contains a text end now, as it would have in time.
+    pub(crate) fn finish(&mut self, resource: &str, now: Timestamp) {
+        let resource = resource.to_lowercase();
+        let fits = |operation: &&mut Operation| {
+            !operation.settled && operation.target.to_string().to_lowercase().contains(&resource)
+        };
+        for operation in self.by_id.values_mut().filter(fits) {
+            operation.ends = now;
+        }
+    }
+
+    /// The resource that the operation works on whose URL has this path.
+    pub(crate) fn target(&self, path: &str) -> Option<&ResourceId> {
+        let (_, id) = path.rsplit_once("/workspaceOperationsStatus/")?;
+        self.by_id.get(id).map(|operation| &operation.target)
     }
 
     /// Forgets what still runs on a workspace that was removed by hand.

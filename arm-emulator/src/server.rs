@@ -104,6 +104,7 @@ pub(crate) fn entry(method: &str, path: &str) -> JournalEntry {
         method: method.to_owned(),
         path: path.to_owned(),
         query: String::new(),
+        operation_on: None,
         status: 0,
         client_id: None,
         error_code: None,
@@ -122,7 +123,12 @@ pub(crate) async fn answered(
     handle: impl FnOnce() -> Handled + Send,
 ) -> Response {
     let started = Instant::now();
-    let met = shared.world().faults.on_request(&entry.method, &entry.path);
+    let met = {
+        let mut world = shared.world();
+        entry.operation_on = world.operations.target(&entry.path).map(ToString::to_string);
+        let resource = entry.operation_on.as_deref().unwrap_or(&entry.path);
+        world.faults.on_request(&entry.method, &entry.path, resource)
+    };
     let fault = met.map(|met| {
         entry.fault = Some(met.note);
         met.fault

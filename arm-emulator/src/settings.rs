@@ -11,6 +11,7 @@ use crate::config::{ConflictScope, ContainerNaming, Settings, Timings};
 #[serde(rename_all = "camelCase")]
 pub(crate) struct View {
     timings: TimingsView,
+    polls_to_end: Option<u32>,
     container_naming: ContainerNaming,
     datastores_appear: bool,
     page_size: usize,
@@ -29,15 +30,22 @@ struct TimingsView {
 
 impl From<Settings> for View {
     fn from(settings: Settings) -> Self {
-        let Settings { timings, container_naming, datastores_appear, page_size, conflict_scope, time_factor } =
-            settings;
+        let Settings {
+            timings,
+            polls_to_end,
+            container_naming,
+            datastores_appear,
+            page_size,
+            conflict_scope,
+            time_factor,
+        } = settings;
         let timings = TimingsView {
             create: timings.workspace_create.as_secs_f64(),
             update: timings.workspace_update.as_secs_f64(),
             delete: timings.workspace_delete.as_secs_f64(),
             provision: timings.network_provision.as_secs_f64(),
         };
-        Self { timings, container_naming, datastores_appear, page_size, conflict_scope, time_factor }
+        Self { timings, polls_to_end, container_naming, datastores_appear, page_size, conflict_scope, time_factor }
     }
 }
 
@@ -46,6 +54,8 @@ impl From<Settings> for View {
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub(crate) struct Change {
     timings: TimingsChange,
+    /// 0 leaves it to the clock.
+    polls_to_end: Option<u32>,
     container_naming: Option<ContainerNaming>,
     datastores_appear: Option<bool>,
     page_size: Option<usize>,
@@ -79,6 +89,7 @@ impl Change {
                 workspace_delete: duration(self.timings.delete, before.workspace_delete)?,
                 network_provision: duration(self.timings.provision, before.network_provision)?,
             },
+            polls_to_end: self.polls_to_end.map_or(settings.polls_to_end, |polls| (polls > 0).then_some(polls)),
             container_naming: self.container_naming.unwrap_or(settings.container_naming),
             datastores_appear: self.datastores_appear.unwrap_or(settings.datastores_appear),
             page_size: self.page_size.unwrap_or(settings.page_size),

@@ -16,8 +16,9 @@ pub(crate) struct Tls {
     pub(crate) server: Arc<rustls::ServerConfig>,
 }
 
-/// A new authority and a server certificate for the loopback names for `listen`, and for `host`.
-pub(crate) fn new_authority(listen: IpAddr, host: Option<&str>) -> Result<Tls, StartError> {
+/// A new authority and a server certificate for the loopback names for `listen`, and for `host`; `http2` says whether that is
+/// offered.
+pub(crate) fn new_authority(listen: IpAddr, host: Option<&str>, http2: bool) -> Result<Tls, StartError> {
     let mut authority = CertificateParams::new(Vec::new())?;
     authority.distinguished_name.push(DnType::CommonName, "arm-emulator CA");
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -48,6 +49,9 @@ pub(crate) fn new_authority(listen: IpAddr, host: Option<&str>) -> Result<Tls, S
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_single_cert(vec![certificate.der().clone()], key)?;
-    server.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    server.alpn_protocols = vec![b"http/1.1".to_vec()];
+    if http2 {
+        server.alpn_protocols.insert(0, b"h2".to_vec());
+    }
     Ok(Tls { ca_pem, server: Arc::new(server) })
 }

@@ -198,7 +198,8 @@ impl Client {
             Err(error) => return Err(error),
         };
         let retry_after = retry_after(&answer.headers);
-        let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        // `Location` answers nothing at the end of a deletion, and nothing while it runs.
+        let body = if answer.body.is_empty() { Value::Null } else { answer.json()? };
         // FACT: terminal states are exactly these three; every other word means "still running" (section 2).
         Ok(match (body["status"].as_str(), answer.status) {
             (Some("Succeeded"), _) => Progress::Succeeded,

@@ -123,7 +123,7 @@ pub struct Scene {
 #[derive(Default)]
 pub struct Setting {
     pub azure: Option<Config>,
-    /// Flags of the operator that come after the usual ones.
+    /// Flags of the operator besides the usual ones, or in their place.
     pub flags: Vec<&'static str>,
     /// Variables of the operator's besides the usual ones, or instead of them.
     pub environment: Vec<(&'static str, String)>,
@@ -146,8 +146,9 @@ impl Scene {
         let platform = new_namespace(&client, &[]).await;
         let team = new_namespace(&client, &[("foundry", "allowed")]).await;
         let namespaces = format!("{platform},{team}");
-        let usual = ["--log-level", "trace", "--poll-interval", "100ms", "--watch-namespaces", &namespaces];
-        let flags = usual.iter().chain(&setting.flags).map(|flag| (*flag).to_owned()).collect();
+        let usual = [["--log-level", "trace"], ["--poll-interval", "100ms"], ["--watch-namespaces", &namespaces]];
+        let usual = usual.iter().filter(|[flag, _]| !setting.flags.contains(flag)).flatten();
+        let flags = usual.chain(&setting.flags).map(|flag| (*flag).to_owned()).collect();
         let environment = setting.environment.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         let folder = TempDir::new().unwrap();
         let mut scene = Self { client, azure, platform, team, operator: None, folder, flags, environment };
@@ -399,6 +400,18 @@ impl Scene {
         let log = self.log();
         let lines: Vec<&str> = log.lines().filter(|line| !line.contains("planned")).collect();
         lines[lines.len().saturating_sub(40)..].join("\n")
+    }
+}
+
+/// No test ends with a body that Azure's own schemas refuse, whatever else it looked at. A test that is about such a body
+/// gives its Azure no schemas.
+impl Drop for Scene {
+    fn drop(&mut self) {
+        let violations = self.azure.schema_violations();
+        assert!(
+            violations.is_empty() || std::thread::panicking(),
+            "the official schemas refuse what the operator sent: {violations:#?}"
+        );
     }
 }
 

@@ -5,7 +5,10 @@ The management client of 2025-12-01 is the one that azure-ai-ml brings along; az
 Azure service than ARM (its creation of a workspace submits a template deployment, so the hub is created by the client).
 """
 
+import json
 import os
+import ssl
+import urllib.request
 
 from azure.ai.ml import MLClient
 from azure.ai.ml._restclient.arm_ml_service import MachineLearningServicesMgmtClient, models
@@ -18,7 +21,7 @@ SUBSCRIPTION = "00000000-0000-4000-8000-000000000001"
 TENANT = "00000000-0000-4000-8000-00000000000a"
 GROUP = "rg"
 PROVIDERS = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers"
-HUB, PROJECT, CONNECTION, RULE = "sdk-hub", "sdk-project", "sdk-connection", "sdk-rule"
+HUB, PROJECT, CONNECTION = "sdk-hub", "sdk-project", "sdk-connection"
 
 
 def credential():
@@ -46,6 +49,14 @@ def management():
 
 def say(what):
     print(f"ok  {what}", flush=True)
+
+
+def fail_next(outcome, code, message):
+    """Lets the next operation of the emulator end badly."""
+    plan = json.dumps({"method": "PUT", "path": "/workspaces/", "outcome": outcome, "code": code, "message": message})
+    url = f"{ENDPOINT}/_emulator/operations/fail-next"
+    request = urllib.request.Request(url, plan.encode(), {"Content-Type": "application/json"}, method="POST")
+    urllib.request.urlopen(request, context=ssl.create_default_context(cafile=CA), timeout=10).close()
 
 
 def create_hub(client):
@@ -101,7 +112,35 @@ def update(client):
         ),
     ).result()
     assert changed.properties.description == "changed" and changed.tags["changed"] == "yes", changed
-    say("a hub is updated")
+    change = models.WorkspacePropertiesUpdateParameters(friendly_name="Project, changed")
+    client.workspaces.begin_update(GROUP, PROJECT, models.WorkspaceUpdateParameters(properties=change)).result()
+    project = client.workspaces.get(GROUP, PROJECT)
+    assert project.properties.friendly_name == "Project, changed", project
+    say("a hub and a project are updated")
+
+
+def operations_that_end_badly(client):
+    """What Azure says of an operation that failed or was cancelled reaches the caller as an exception."""
+    workspace = lambda text: models.Workspace(
+        location="eastus",
+        kind="Project",
+        properties=models.WorkspaceProperties(
+            friendly_name=text,
+            hub_resource_id=f"{PROVIDERS}/Microsoft.MachineLearningServices/workspaces/{HUB}",
+        ),
+    )
+    for outcome in ["Failed", "Canceled"]:
+        message = f"the emulator was told to end as {outcome}"
+        fail_next(outcome, "SomethingBroke", message)
+        poller = client.workspaces.begin_create_or_update(GROUP, "sdk-unlucky", workspace(outcome))
+        try:
+            poller.result()
+            raise AssertionError(f"an operation that ended as {outcome} was taken for a success")
+        except HttpResponseError as error:
+            assert error.error.code == "SomethingBroke" and message in str(error), error
+        assert poller.status() == outcome, poller.status()
+    client.workspaces.begin_delete(GROUP, "sdk-unlucky").result()
+    say("a failed and a cancelled operation are told by the poller")
 
 
 def connections(client):
@@ -112,35 +151,74 @@ def connections(client):
         metadata={"note": "kept"},
     )
     body = models.WorkspaceConnectionPropertiesV2BasicResource(properties=properties)
-    made = client.workspace_connections.create(GROUP, PROJECT, CONNECTION, body)
+    calls = client.workspace_connections
+    made = calls.create(GROUP, PROJECT, CONNECTION, body)
     assert made.properties.metadata["note"] == "kept", made
     assert made.properties.credentials is None, made
-    secrets = client.workspace_connections.list_secrets(GROUP, PROJECT, CONNECTION)
+    secrets = calls.list_secrets(GROUP, PROJECT, CONNECTION)
     assert secrets.properties.credentials.keys_property == {"first": "s3cr3t"}, secrets
-    assert [it.name for it in client.workspace_connections.list(GROUP, PROJECT)] == [CONNECTION]
     properties.target = "https://example.com"
-    again = client.workspace_connections.create(GROUP, PROJECT, CONNECTION, body)
+    again = calls.create(GROUP, PROJECT, CONNECTION, body)
     assert again.properties.target == "https://example.com", again
-    say("a connection is created, read, listed and updated")
+    change = models.CustomKeysWorkspaceConnectionProperties(metadata={"note": "changed"})
+    calls.update(GROUP, PROJECT, CONNECTION, models.WorkspaceConnectionUpdateParameter(properties=change))
+    read = calls.get(GROUP, PROJECT, CONNECTION)
+    assert (read.properties.metadata["note"], read.properties.target) == ("changed", "https://example.com"), read
+    other = models.AADAuthTypeWorkspaceConnectionProperties(category="AIServices", target="https://example.net")
+    other = models.WorkspaceConnectionPropertiesV2BasicResource(properties=other)
+    calls.create(GROUP, PROJECT, "sdk-other", other)
+    # A page has one entry, so that this follows a link.
+    assert [it.name for it in calls.list(GROUP, PROJECT)] == [CONNECTION, "sdk-other"]
+    assert [it.name for it in calls.list(GROUP, PROJECT, category="AIServices")] == ["sdk-other"]
+    calls.delete(GROUP, PROJECT, "sdk-other")
+    assert [it.name for it in calls.list(GROUP, PROJECT)] == [CONNECTION]
+    say("connections are created, read, listed, updated and deleted")
 
 
 def outbound_rules(client):
-    rule = lambda host: models.OutboundRuleBasicResource(properties=models.FqdnOutboundRule(destination=host))
+    storage = f"{PROVIDERS}/Microsoft.Storage/storageAccounts/other"
+    endpoint = models.PrivateEndpointDestination(
+        service_resource_id=storage, subresource_target="blob", spark_enabled=False
+    )
+    tag = lambda ports: models.ServiceTagDestination(service_tag="DataFactory", protocol="TCP", port_ranges=ports)
+    wanted = {
+        "sdk-fqdn": (
+            models.FqdnOutboundRule(destination="pypi.org"),
+            models.FqdnOutboundRule(destination="files.pythonhosted.org"),
+        ),
+        "sdk-endpoint": (
+            models.PrivateEndpointOutboundRule(destination=endpoint),
+            models.PrivateEndpointOutboundRule(destination=endpoint, fqdns=["other.blob.core.windows.net"]),
+        ),
+        "sdk-tag": (
+            models.ServiceTagOutboundRule(destination=tag("443")),
+            models.ServiceTagOutboundRule(destination=tag("80, 443")),
+        ),
+    }
     rules = client.managed_network_settings_rule
-    made = rules.begin_create_or_update(GROUP, HUB, RULE, rule("pypi.org")).result()
-    assert made.properties.status == "Inactive" and made.properties.category == "UserDefined", made
+    put = lambda name, rule: rules.begin_create_or_update(
+        GROUP, HUB, name, models.OutboundRuleBasicResource(properties=rule)
+    ).result()
+    for name, (first, _) in wanted.items():
+        made = put(name, first).properties
+        assert (type(made), made.destination) == (type(first), first.destination), made
+        assert (made.status, made.category) == ("Inactive", "UserDefined"), made
     status = client.managed_network_provisions.begin_provision_managed_network(
         GROUP, HUB, models.ManagedNetworkProvisionOptions(include_spark=False)
     ).result()
     assert status.status == "Active", status
-    changed = rules.begin_create_or_update(GROUP, HUB, RULE, rule("files.pythonhosted.org")).result()
-    assert changed.properties.destination == "files.pythonhosted.org", changed
-    assert rules.get(GROUP, HUB, RULE).properties.status == "Active"
+    for name, (_, second) in wanted.items():
+        put(name, second)
+        read = rules.get(GROUP, HUB, name).properties
+        assert (read.status, read.destination) == ("Active", second.destination), read
+    assert rules.get(GROUP, HUB, "sdk-endpoint").properties.fqdns == ["other.blob.core.windows.net"]
     by_category = {it.name: it.properties.category for it in rules.list(GROUP, HUB)}
-    assert by_category[RULE] == "UserDefined" and "Required" in by_category.values(), by_category
-    rules.begin_delete(GROUP, HUB, RULE).result()
-    assert RULE not in [it.name for it in rules.list(GROUP, HUB)]
-    say("an outbound rule is created, provisioned, updated, listed and deleted")
+    assert all(by_category[name] == "UserDefined" for name in wanted), by_category
+    assert "Required" in by_category.values(), by_category
+    for name in wanted:
+        rules.begin_delete(GROUP, HUB, name).result()
+    assert not set(wanted) & {it.name for it in rules.list(GROUP, HUB)}
+    say("outbound rules of all three types are created, provisioned, updated, listed and deleted")
 
 
 def high_level():
@@ -186,6 +264,7 @@ def main():
     hub = create_hub(client)
     create_project(client, hub)
     update(client)
+    operations_that_end_badly(client)
     connections(client)
     outbound_rules(client)
     high_level()

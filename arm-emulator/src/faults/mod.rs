@@ -24,6 +24,10 @@ pub struct FaultRule {
     /// Text that the request's path must contain, compared without case; empty for any.
     #[serde(default)]
     pub path: String,
+    /// Text that the path of the resource must contain which the request is about, compared without case; empty for any.
+    /// It is that of the request itself, but for polls: they are about the resource that their operation works on.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub resource: String,
     /// How many matching requests are let through first.
     #[serde(default)]
     pub skip: u64,
@@ -47,12 +51,20 @@ impl FaultRule {
         Self {
             method: method.to_owned(),
             path: path.to_owned(),
+            resource: String::new(),
             skip: 0,
             count: None,
             probability: None,
             seed: None,
             fault,
         }
+    }
+
+    /// The same, for requests about a resource whose path contains this text, and for polls of its operations.
+    #[must_use]
+    pub fn on(mut self, resource: &str) -> Self {
+        resource.clone_into(&mut self.resource);
+        self
     }
 
     /// The same, after this many matching requests.
@@ -77,9 +89,11 @@ impl FaultRule {
         self
     }
 
-    fn matches(&self, method: &str, path: &str) -> bool {
+    fn matches(&self, method: &str, path: &str, resource: &str) -> bool {
+        let contains = |text: &str, part: &str| text.to_lowercase().contains(&part.to_lowercase());
         (self.method.is_empty() || self.method.eq_ignore_ascii_case(method))
-            && path.to_lowercase().contains(&self.path.to_lowercase())
+            && contains(path, &self.path)
+            && contains(resource, &self.resource)
     }
 }
 
@@ -135,7 +149,7 @@ pub enum OperationFault {
         /// The error message.
         message: String,
     },
-    /// It never ends.
+    /// It does not end until [`Emulator::finish_operations`](crate::Emulator::finish_operations) ends it.
     Hangs,
 }
 
@@ -213,14 +227,14 @@ impl Faults {
         self.rules.clear();
     }
 
-    /// The fault that an arriving request meets.
-    pub(crate) fn on_request(&mut self, method: &str, path: &str) -> Option<Met> {
-        self.meet(|rule| !matches!(rule.fault, Fault::Operation(_)) && rule.matches(method, path))
+    /// The fault that an arriving request meets, which is about a resource.
+    pub(crate) fn on_request(&mut self, method: &str, path: &str, resource: &str) -> Option<Met> {
+        self.meet(|rule| !matches!(rule.fault, Fault::Operation(_)) && rule.matches(method, path, resource))
     }
 
     /// The fault that an operation meets which a request begins.
     pub(crate) fn on_operation(&mut self, method: &str, path: &str) -> Option<(OperationFault, String)> {
-        let met = self.meet(|rule| matches!(rule.fault, Fault::Operation(_)) && rule.matches(method, path))?;
+        let met = self.meet(|rule| matches!(rule.fault, Fault::Operation(_)) && rule.matches(method, path, path))?;
         match met.fault {
             Fault::Operation(fault) => Some((fault, met.note)),
             _ => None,
@@ -264,7 +278,7 @@ mod tests {
     use serde_json::json;
 
     fn hits(faults: &mut Faults, requests: usize) -> Vec<bool> {
-        (0..requests).map(|_| faults.on_request("GET", "/a/b").is_some()).collect()
+        (0..requests).map(|_| faults.on_request("GET", "/a/b", "/a/b").is_some()).collect()
     }
 
     #[test]

@@ -170,6 +170,7 @@ fn begin(world: &mut World, id: &ResourceId, effect: Effect, bad_end: Option<Bad
         effect,
         bad_end,
         lasts,
+        polls: world.settings.polls_to_end.filter(|_| lasts.is_some()),
         location: document["location"].as_str().unwrap_or_default(),
         api_version: write.api_version,
         endpoint: write.endpoint,

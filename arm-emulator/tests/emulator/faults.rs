@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use arm_emulator::{Fault, FaultRule, Moment, OperationFault};
 use serde_json::{Value, json};
 
-use crate::session::{CLIENT, SECRET, Session, hub_body, workspace};
+use crate::session::{CLIENT, SECRET, Session, config, hub_body, workspace};
 
 async fn add(session: &Session, rule: Value) {
     let reply = session.control("POST", "faults", Some(rule)).await;
@@ -123,4 +123,53 @@ async fn a_rule_that_makes_no_sense_is_refused() {
         assert_eq!(session.control("POST", "faults", Some(rule)).await.status, 400);
     }
     assert_eq!(session.control("DELETE", "faults/9", None).await.status, 404);
+}
+
+#[tokio::test]
+async fn a_rule_on_a_resource_meets_polls_of_its_operations() {
+    let session = Session::start().await;
+    let answer = json!({"answer": {"status": 500}});
+    add(&session, json!({"method": "GET", "resource": "/workspaces/hub-a", "count": 2, "fault": answer})).await;
+    let mut polls = Vec::new();
+    for name in ["hub-a", "hub-b"] {
+        let reply = session.put(&workspace(name), hub_body()).await;
+        let polled = session.url("GET", reply.header("azure-asyncoperation"), None).await;
+        polls.push((session.emulator.journal().pop().unwrap().operation_on.unwrap(), polled.status));
+    }
+    assert_eq!(polls, [(workspace("hub-a"), 500), (workspace("hub-b"), 200)]);
+    assert_eq!(session.get(&workspace("hub-a")).await.status, 500);
+    assert_eq!(session.get(&workspace("hub-b")).await.status, 200);
+    assert_eq!(session.emulator.journal().pop().unwrap().operation_on, None);
+    let about = session.control("GET", "journal?method=GET&resource=HUB-A", None).await.body();
+    assert_eq!(about.as_array().unwrap().len(), 2);
+    assert_eq!(session.emulator.journal_about("workspaces/hub-a").len(), 3);
+}
+
+#[tokio::test]
+async fn an_operation_that_hangs_ends_when_it_is_let_go() {
+    let session = Session::start().await;
+    add(&session, json!({"method": "PUT", "fault": {"operation": "hang"}})).await;
+    let reply = session.put(&workspace("hub"), hub_body()).await;
+    let status = async || session.url("GET", reply.header("azure-asyncoperation"), None).await.body()["status"].clone();
+    let finish = async |resource: &str| {
+        let reply = session.control("POST", "operations/finish", Some(json!({"resource": resource}))).await;
+        assert_eq!(reply.status, 204, "{}", reply.text);
+    };
+    finish("workspaces/other").await;
+    assert_eq!(status().await, "InProgress");
+    finish("WORKSPACES/hub").await;
+    assert_eq!(status().await, "Succeeded");
+}
+
+#[tokio::test]
+async fn without_http2_a_broken_connection_is_that_of_one_request() {
+    let session = Session::with(arm_emulator::Config { http2: false, ..config() }).await;
+    session.emulator.add_fault(FaultRule::new("PUT", "", Fault::DropConnection(Moment::Before)));
+    session.emulator.add_fault(FaultRule::new("GET", "", Fault::Delay(Duration::from_millis(300))));
+    let url = format!("{}{}?api-version=2025-12-01", session.emulator.endpoint(), workspace("hub"));
+    let dropped = session.http.put(url).bearer_auth(&session.token).json(&hub_body()).send();
+    let slow = workspace("hub");
+    let (slow, dropped) = tokio::join!(session.get(&slow), dropped);
+    assert!(dropped.is_err());
+    assert_eq!(slow.status, 404);
 }

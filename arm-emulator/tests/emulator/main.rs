@@ -10,6 +10,7 @@ mod lists;
 mod machine;
 mod operations;
 mod permissions;
+mod recordings;
 mod rules;
 mod scaled_time;
 mod schemas;

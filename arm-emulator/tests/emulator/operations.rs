@@ -184,3 +184,15 @@ async fn a_planned_refusal_answers_at_once() {
     assert_eq!((reply.status, reply.code().as_str()), (502, "QuotaExceeded"));
     session.accepted(&workspace("hub"), hub_body()).await;
 }
+
+#[tokio::test]
+async fn operations_can_end_at_a_poll_instead_of_by_the_clock() {
+    let session = Session::start().await;
+    session.control("PATCH", "settings", Some(json!({"pollsToEnd": 2}))).await;
+    let reply = session.put(&workspace("hub"), hub_body()).await;
+    let status = async || session.url("GET", reply.header("azure-asyncoperation"), None).await.body()["status"].clone();
+    let polls = [status().await, status().await, status().await];
+    assert_eq!(polls, ["InProgress", "Succeeded", "Succeeded"]);
+    let settings = session.control("PATCH", "settings", Some(json!({"pollsToEnd": 0}))).await.body();
+    assert!(settings["pollsToEnd"].is_null(), "{settings}");
+}
