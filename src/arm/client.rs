@@ -1,5 +1,6 @@
 //! Calls to ARM: one token, one timeout, one way to read an answer.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER};
@@ -7,6 +8,7 @@ use reqwest::{Method, StatusCode, Url};
 use serde_json::Value;
 
 use super::error::{ArmError, Cause, Class, Trace};
+use super::throttle::{Caller, Lane, Outcome, Priority, Throttle};
 use super::tokens::{Bearer, Tokens};
 use super::{ArmId, retry};
 
@@ -62,11 +64,14 @@ pub enum Progress {
     Untold(ArmError),
 }
 
-/// A client of one ARM endpoint with one identity.
+/// A client of one ARM endpoint with one identity. Clones share what is known of ARM.
+#[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
     endpoint: Url,
-    tokens: Tokens,
+    tokens: Arc<Tokens>,
+    throttle: Arc<Throttle>,
+    caller: Caller,
 }
 
 struct Answer {
@@ -79,7 +84,20 @@ impl Client {
     /// `endpoint` is ARM's address.
     #[must_use]
     pub fn new(http: reqwest::Client, endpoint: Url, tokens: Tokens) -> Self {
-        Self { http, endpoint, tokens }
+        let caller = Caller { share: "".into(), priority: Priority::Interactive };
+        Self { http, endpoint, tokens: Arc::new(tokens), throttle: Arc::default(), caller }
+    }
+
+    /// The same client, whose calls wait their turn on somebody's behalf.
+    #[must_use]
+    pub fn on_behalf_of(&self, caller: Caller) -> Self {
+        Self { caller, ..self.clone() }
+    }
+
+    /// What every call waits at.
+    #[must_use]
+    pub fn throttle(&self) -> &Throttle {
+        &self.throttle
     }
 
     /// Reads a resource; `None` where it, or what it is part of, is not there.
@@ -203,6 +221,7 @@ impl Client {
             attempt += 1;
             let passing = error.class == Class::Fast && matches!(error.cause, Cause::Unavailable | Cause::Throttled);
             if !passing
+                || error.was_held_back()
                 || attempt >= READ_ATTEMPTS
                 || pause.max(error.retry_after.unwrap_or_default()) > LONGEST_PAUSE_IN_CALL
             {
@@ -213,6 +232,7 @@ impl Client {
     }
 
     async fn send(&self, method: Method, url: Url, body: Option<Body>) -> Result<Answer, ArmError> {
+        let permit = self.throttle.admit(&self.caller, &Lane::of(&method, &url)).await?;
         let started = Instant::now();
         let path = url.path().to_owned();
         let request_id = request_id();
@@ -224,21 +244,23 @@ impl Client {
             error.trace = Some(Trace::Request(request_id.clone()));
             error
         };
-        let answer = match outcome {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => return Err(unanswered(error)),
-            Err(_) => {
-                let late = format!("no answer to {method} {path} within {CALL_TIMEOUT:?}");
-                return Err(unanswered(ArmError::unavailable(late)));
+        let late = || ArmError::unavailable(format!("no answer within {CALL_TIMEOUT:?}"));
+        let answer = match outcome.unwrap_or_else(|_| Err(late())) {
+            Ok(answer) => answer,
+            Err(error) => {
+                let sent = error.cause != Cause::SignIn;
+                permit.settle(&path, &if sent { Outcome::Unanswered(&error) } else { Outcome::NotSent });
+                return Err(unanswered(error));
             }
         };
+        let (status, retry_after) = (answer.status.as_u16(), retry_after(&answer.headers));
+        permit.settle(&path, &Outcome::Answered { status, headers: &answer.headers, retry_after });
         let correlation_id = correlation_id(&answer.headers);
-        tracing::debug!(%method, path, status = answer.status.as_u16(), took, request_id, correlation_id, "ARM call");
+        tracing::debug!(%method, path, status, took, request_id, correlation_id, "ARM call");
         if answer.status.is_success() {
             return Ok(answer);
         }
-        let retry_after = retry_after(&answer.headers);
-        Err(ArmError::from_answer(answer.status.as_u16(), &answer.body, correlation_id, retry_after))
+        Err(ArmError::from_answer(status, &answer.body, correlation_id, retry_after))
     }
 
     /// FACT: a token that ARM calls expired is renewed, and the call made once more at once (ARM reference, section 7).

@@ -7,11 +7,13 @@ pub mod gate;
 pub mod id;
 pub mod resource_type;
 pub mod retry;
+pub mod throttle;
 pub mod tokens;
 
 pub use client::{Body, Client, Progress, Written};
 pub use error::{ArmError, Cause, Class};
-pub use gate::WriteGate;
+pub use gate::{Turn, WriteGate};
 pub use id::ArmId;
 pub use resource_type::ResourceType;
+pub use throttle::{Caller, Priority};
 pub use tokens::Tokens;

@@ -2,11 +2,13 @@
 
 pub mod backoff;
 pub mod body;
+pub mod callback;
 pub mod context;
 pub mod driver;
 pub mod events;
 pub mod kind;
 pub mod ownership;
+pub mod pace;
 pub mod plan;
 pub mod secrets;
 mod session;

@@ -63,6 +63,7 @@ async fn operate(options: Options) -> Result<(), Failure> {
         world,
         resync: options.resync,
         poll: options.poll_interval,
+        pace: Arc::default(),
         stop: stop.clone(),
     };
     tracing::info!(

@@ -4,9 +4,12 @@ mod publish;
 mod read;
 mod write;
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use kube::runtime::controller::Action;
 use kube::runtime::events::EventType;
+use kube::runtime::reflector::ObjectRef;
 use kube::{Api, ResourceExt as _};
 
 use super::context::{Context, Error};
@@ -14,11 +17,12 @@ use super::kind::{Kind, Unresolved, Wanted};
 use super::plan::{Farewell, Situation, Step, plan};
 use super::sight::Sights;
 use super::verdict::Rest;
-use crate::api::conditions::Reason;
+use crate::api::conditions::{ConditionType, Reason, is_true};
 use crate::api::status::{Applied, OperationKind, OwnedResource};
 use crate::api::{FINALIZER, RECONCILE_AT};
-use crate::arm::ArmId;
+use crate::arm::gate::Call;
 use crate::arm::resource_type::{self, label};
+use crate::arm::{self, ArmId, Caller, Priority, Turn};
 
 /// More steps than any reconcile needs.
 const STEP_LIMIT: usize = 64;
@@ -37,6 +41,10 @@ pub(super) struct Session<'c, K: Kind> {
     confirmed: bool,
     /// Azure was told something that the status has to keep.
     wrote: bool,
+    /// A place in the line for a write is kept.
+    queued: bool,
+    /// How urgent its calls are once there is nothing to do.
+    at_rest: Priority,
     /// Events that wait until the status is safe.
     notes: Vec<(EventType, Reason, String)>,
 }
@@ -51,6 +59,9 @@ enum Next {
 impl<'c, K: Kind> Session<'c, K> {
     pub(super) fn new(context: &'c Context<K>, object: K) -> Self {
         let namespace = object.namespace().unwrap_or_default();
+        let asked = object.annotations().get(RECONCILE_AT).map_or("", String::as_str);
+        let asked = context.asked.anew(&object.uid().unwrap_or_default(), asked);
+        let at_rest = if asked { Priority::Interactive } else { Priority::Periodic };
         Self {
             context,
             api: Api::namespaced(context.client.clone(), &namespace),
@@ -61,6 +72,8 @@ impl<'c, K: Kind> Session<'c, K> {
             just_done: None,
             confirmed: false,
             wrote: false,
+            queued: false,
+            at_rest,
             notes: Vec::new(),
         }
     }
@@ -77,6 +90,7 @@ impl<'c, K: Kind> Session<'c, K> {
                     self.flush().await;
                     self.context.gate.leave(&self.holder());
                     self.context.failures.forget(&self.holder());
+                    self.context.asked.forget(&self.holder());
                     return Ok(Action::await_change());
                 }
             }
@@ -175,6 +189,34 @@ impl<'c, K: Kind> Session<'c, K> {
 
     fn deleting(&self) -> bool {
         self.object.meta().deletion_timestamp.is_some()
+    }
+
+    /// ARM, as this object may ask it now.
+    fn arm(&mut self) -> arm::Client {
+        let engine = K::engine(&mut self.status);
+        let (following, of_now) =
+            (engine.operation.is_some(), engine.observed_generation == self.object.meta().generation);
+        let settled = of_now && is_true(&engine.conditions, ConditionType::Ready);
+        let priority = if following {
+            Priority::Following
+        } else if self.deleting() || !settled {
+            Priority::Interactive
+        } else {
+            self.at_rest
+        };
+        self.context.arm.on_behalf_of(Caller { share: self.object.share(&self.context.world).into(), priority })
+    }
+
+    /// The right to write to a resource, as this object asks for it.
+    fn turn(&self, target: &ArmId) -> Turn {
+        let family = self.object.share(&self.context.world);
+        Turn { holder: self.holder(), target: target.clone(), family, leads: K::leads_share() }
+    }
+
+    /// How this object is called when it is its turn.
+    fn call(&self) -> Call {
+        let (callbacks, object) = (self.context.callbacks.clone(), ObjectRef::from_obj(&self.object));
+        Arc::new(move || callbacks.call(&object))
     }
 
     fn holder(&self) -> String {
