@@ -19,20 +19,21 @@ pub type Call = Arc<dyn Fn() + Send + Sync>;
 /// What somebody is about to write to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Turn {
-    /// Who.
-    pub holder: String,
-    /// The resource.
-    pub target: ArmId,
-    /// What may conflict with it beyond its own workspace: a hub and its projects have the same.
-    pub family: String,
-    /// It is the family's hub: nobody else of the family writes a workspace while an operation runs on it.
-    pub leads: bool,
+    holder: String,
+    workspace: ArmId,
+    family: Arc<str>,
+    /// Connections and the like occupy their workspace, but nothing of the family's room for operations.
+    takes_room: bool,
+    leads: bool,
 }
 
 impl Turn {
-    /// Connections and the like occupy their workspace, but nothing of the family's room for operations.
-    fn takes_room(&self) -> bool {
-        self.target == self.target.top_level()
+    /// That of `holder` to write to `target`. What may conflict with it beyond its own workspace has the same `family`: a hub
+    /// and its projects. The hub `leads`: nobody else of the family writes a workspace while an operation runs on it.
+    #[must_use]
+    pub fn new(holder: String, target: &ArmId, family: &str, leads: bool) -> Self {
+        let workspace = target.top_level();
+        Self { holder, takes_room: *target == workspace, workspace, family: family.into(), leads }
     }
 }
 
@@ -55,16 +56,26 @@ struct Hold {
 /// Somebody who waits.
 struct Ticket {
     turn: Turn,
-    /// It waits on the spot and need not be called.
-    present: bool,
+    /// Waits on the spot, and is told here rather than called.
+    present: Option<Arc<Notify>>,
     call: Call,
+}
+
+/// A hub and its projects: how many of their workspaces are held, and how.
+#[derive(Debug, Default)]
+struct Family {
+    slots: Slots,
+    held: usize,
+    in_operation: usize,
+    /// An operation runs on the hub itself.
+    led: bool,
 }
 
 #[derive(Default)]
 struct State {
     /// By workspace.
     holds: HashMap<ArmId, Hold>,
-    families: HashMap<String, Slots>,
+    families: HashMap<Arc<str>, Family>,
     waiting: VecDeque<Ticket>,
 }
 
@@ -72,7 +83,6 @@ struct State {
 #[derive(Default)]
 pub struct WriteGate {
     state: Mutex<State>,
-    changed: Notify,
 }
 
 /// It is not one's turn yet; one will be called.
@@ -87,15 +97,14 @@ impl WriteGate {
     /// [`Taken`] where operations are in the way, or the wait grew longer than `patience`: the place in the line is kept, and
     /// `call` is made when it is the holder's turn.
     pub async fn enter(&self, turn: &Turn, patience: Duration, call: Call) -> Result<(), Taken> {
-        self.line_up(turn, &call);
+        let told = self.line_up(turn, &call);
         let _present = Present { gate: self, turn, call };
         let waiting = async {
             loop {
-                let changed = self.changed.notified();
                 let taken = self.locked().take(turn);
                 match taken {
                     Some(taken) => return taken,
-                    None => changed.await,
+                    None => told.notified().await,
                 }
             }
         };
@@ -105,54 +114,56 @@ impl WriteGate {
     /// Keeps the workspace until [`Self::leave`]: an operation runs.
     pub fn hold_for_operation(&self, turn: &Turn) {
         let mut state = self.locked();
-        let hold = Hold { turn: turn.clone(), stage: Stage::Operation };
-        let before = state.holds.insert(turn.target.top_level(), hold).map(|before| before.stage);
-        if before == Some(Stage::Writing) && turn.takes_room() {
-            let running = state.at_work(&turn.family).count();
-            state.families.entry(turn.family.clone()).or_default().accepted(running);
+        let before = state.put(turn.clone(), Stage::Operation);
+        if before == Some(Stage::Writing) && turn.takes_room {
+            let family = state.family(turn);
+            family.slots.accepted(family.held);
         }
-        self.go_on(state);
+        Self::go_on(state);
     }
 
     /// ARM refused the write with 409. True where that was because of others of ours, so that the holder keeps a place in the
     /// line and is called; otherwise it has to come again by itself.
     pub fn refused(&self, turn: &Turn, call: Call) -> bool {
         let mut state = self.locked();
-        state.holds.retain(|_, hold| hold.turn.holder != turn.holder);
-        let others = state.at_work(&turn.family).filter(|hold| hold.stage != Stage::Kept).count();
-        let waits = turn.takes_room() && others > 0;
+        state.take_out(&turn.holder);
+        let family = state.family(turn);
+        let others = family.held;
+        let waits = turn.takes_room && others > 0;
         if waits {
-            state.families.entry(turn.family.clone()).or_default().refused(others);
-            state.waiting.push_front(Ticket { turn: turn.clone(), present: false, call });
+            family.slots.refused(others);
+            state.waiting.push_front(Ticket { turn: turn.clone(), present: None, call });
         }
-        self.go_on(state);
+        Self::go_on(state);
         waits
     }
 
     /// Gives back whatever `holder` holds or waits for.
     pub fn leave(&self, holder: &str) {
         let mut state = self.locked();
-        state.holds.retain(|_, hold| hold.turn.holder != holder);
         state.waiting.retain(|ticket| ticket.turn.holder != holder);
-        self.go_on(state);
+        if state.take_out(holder) {
+            Self::go_on(state);
+        }
     }
 
-    fn line_up(&self, turn: &Turn, call: &Call) {
+    fn line_up(&self, turn: &Turn, call: &Call) -> Arc<Notify> {
+        let told = Arc::<Notify>::default();
         let mut state = self.locked();
         if let Some(ticket) = state.waiting.iter_mut().find(|ticket| ticket.turn == *turn) {
-            ticket.present = true;
-        } else if !state.is_holder(turn) {
+            ticket.present = Some(told.clone());
+        } else if !state.holds.get(&turn.workspace).is_some_and(|hold| hold.turn.holder == turn.holder) {
             state.waiting.retain(|ticket| ticket.turn.holder != turn.holder);
-            state.waiting.push_back(Ticket { turn: turn.clone(), present: true, call: call.clone() });
+            state.waiting.push_back(Ticket { turn: turn.clone(), present: Some(told.clone()), call: call.clone() });
+            Self::go_on(state);
         }
-        self.go_on(state);
+        told
     }
 
-    /// Lets those in whose turn it is, and has everybody look again who waits on the spot.
-    fn go_on(&self, mut state: MutexGuard<'_, State>) {
+    /// Lets those in whose turn it is, and tells them.
+    fn go_on(mut state: MutexGuard<'_, State>) {
         let calls = state.let_in();
         drop(state);
-        self.changed.notify_waiters();
         for call in calls {
             call();
         }
@@ -175,9 +186,9 @@ impl Drop for Present<'_> {
     fn drop(&mut self) {
         let mut state = self.gate.locked();
         if let Some(ticket) = state.waiting.iter_mut().find(|ticket| ticket.turn == *self.turn) {
-            ticket.present = false;
+            ticket.present = None;
         }
-        let kept = state.holds.get(&self.turn.target.top_level());
+        let kept = state.holds.get(&self.turn.workspace);
         let let_in_too_late = kept.is_some_and(|hold| hold.turn == *self.turn && hold.stage == Stage::Kept);
         drop(state);
         if let_in_too_late {
@@ -187,59 +198,88 @@ impl Drop for Present<'_> {
 }
 
 impl State {
+    fn family(&mut self, turn: &Turn) -> &mut Family {
+        self.families.entry(turn.family.clone()).or_default()
+    }
+
+    /// Has a workspace held so, and gives how it was before.
+    fn put(&mut self, turn: Turn, stage: Stage) -> Option<Stage> {
+        let before = self.holds.remove(&turn.workspace);
+        if let Some(before) = &before {
+            self.count(before, false);
+        }
+        let hold = Hold { turn, stage };
+        self.count(&hold, true);
+        self.holds.insert(hold.turn.workspace.clone(), hold);
+        before.map(|before| before.stage)
+    }
+
+    /// Whether the holder had anything.
+    fn take_out(&mut self, holder: &str) -> bool {
+        let given_back: Vec<Hold> =
+            self.holds.extract_if(|_, hold| hold.turn.holder == holder).map(|(_, hold)| hold).collect();
+        given_back.iter().for_each(|hold| self.count(hold, false));
+        !given_back.is_empty()
+    }
+
+    fn count(&mut self, hold: &Hold, comes: bool) {
+        if !hold.turn.takes_room {
+            return;
+        }
+        let family = self.family(&hold.turn);
+        let step = |count: usize| if comes { count + 1 } else { count.saturating_sub(1) };
+        family.held = step(family.held);
+        if hold.stage == Stage::Operation {
+            family.in_operation = step(family.in_operation);
+            family.led = if hold.turn.leads { comes } else { family.led };
+        }
+    }
+
     /// `None` where it is worth waiting on the spot.
     fn take(&mut self, turn: &Turn) -> Option<Result<(), Taken>> {
-        let workspace = turn.target.top_level();
-        match self.holds.get_mut(&workspace) {
-            Some(hold) if hold.turn.holder == turn.holder => {
-                if hold.stage == Stage::Kept {
-                    hold.stage = Stage::Writing;
-                }
-                return Some(Ok(()));
+        if let Some(hold) = self.holds.get_mut(&turn.workspace).filter(|hold| hold.turn.holder == turn.holder) {
+            if hold.stage == Stage::Kept {
+                hold.stage = Stage::Writing;
             }
-            Some(hold) if hold.stage == Stage::Operation => return Some(Err(Taken)),
-            Some(_) => return None,
-            None => {}
+            return Some(Ok(()));
         }
-        // As long as a write is not answered, there may turn out to be more room.
-        let may_grow = self.at_work(&turn.family).any(|hold| hold.stage != Stage::Operation);
-        if may_grow { None } else { Some(Err(Taken)) }
+        self.is_hopeless(turn).then_some(Err(Taken))
     }
 
-    fn is_holder(&self, turn: &Turn) -> bool {
-        self.holds.get(&turn.target.top_level()).is_some_and(|hold| hold.turn.holder == turn.holder)
-    }
-
-    /// The holds that take room in a family.
-    fn at_work<'a>(&'a self, family: &'a str) -> impl Iterator<Item = &'a Hold> {
-        self.holds.values().filter(move |hold| hold.turn.family == family && hold.turn.takes_room())
+    /// Whether only the end of an operation can make room.
+    fn is_hopeless(&self, turn: &Turn) -> bool {
+        match self.holds.get(&turn.workspace) {
+            Some(hold) => hold.stage == Stage::Operation,
+            // As long as a write is not answered, there may turn out to be more room.
+            None => {
+                self.families.get(&turn.family).is_some_and(|family| family.led || family.held == family.in_operation)
+            }
+        }
     }
 
     fn is_free_for(&self, turn: &Turn) -> bool {
-        if self.holds.contains_key(&turn.target.top_level()) {
-            return false;
-        }
-        if !turn.takes_room() {
-            return true;
-        }
-        let room = self.families.get(&turn.family).map_or_else(|| Slots::default().allowed(), Slots::allowed);
-        let led = self.at_work(&turn.family).any(|hold| hold.turn.leads && hold.stage == Stage::Operation);
-        !led && self.at_work(&turn.family).count() < room
+        let family = self.families.get(&turn.family);
+        let has_room = family.is_none_or(|family| !family.led && family.held < family.slots.allowed());
+        (has_room || !turn.takes_room) && !self.holds.contains_key(&turn.workspace)
     }
 
-    /// Keeps what is free for those who wait for it, first come first served, and gives those who have to be called.
+    /// Keeps what is free for those who wait for it, first come first served, tells who waits on the spot, and gives those who
+    /// have to be called.
     fn let_in(&mut self) -> Vec<Call> {
         let mut calls = Vec::new();
         for ticket in std::mem::take(&mut self.waiting) {
-            if !self.is_free_for(&ticket.turn) {
-                self.waiting.push_back(ticket);
+            if self.is_free_for(&ticket.turn) {
+                self.put(ticket.turn, Stage::Kept);
+                match ticket.present {
+                    Some(told) => told.notify_one(),
+                    None => calls.push(ticket.call),
+                }
                 continue;
             }
-            if !ticket.present {
-                calls.push(ticket.call);
+            if let Some(told) = ticket.present.as_ref().filter(|_| self.is_hopeless(&ticket.turn)) {
+                told.notify_one();
             }
-            let hold = Hold { turn: ticket.turn, stage: Stage::Kept };
-            self.holds.insert(hold.turn.target.top_level(), hold);
+            self.waiting.push_back(ticket);
         }
         calls
     }
@@ -258,16 +298,16 @@ mod tests {
         ArmId::workspace("00000001-0000-4000-8000-000000000001", "rg", name).unwrap()
     }
 
-    fn turn(holder: &str, target: ArmId) -> Turn {
-        Turn { holder: holder.to_owned(), target, family: "family".to_owned(), leads: false }
+    fn turn(holder: &str, target: &ArmId) -> Turn {
+        Turn::new(holder.to_owned(), target, "family", false)
     }
 
     fn project(name: &str) -> Turn {
-        turn(name, workspace(name))
+        turn(name, &workspace(name))
     }
 
     fn hub() -> Turn {
-        Turn { leads: true, ..turn("hub", workspace("hub")) }
+        Turn::new("hub".to_owned(), &workspace("hub"), "family", true)
     }
 
     fn nobody() -> Call {
@@ -293,7 +333,7 @@ mod tests {
     async fn a_child_waits_for_the_workspace_and_goes_on_when_it_is_free() {
         let gate = WriteGate::default();
         gate.enter(&hub(), NOT_LONG, nobody()).await.unwrap();
-        let child = turn("connection", workspace("hub").child("connections", "c").unwrap());
+        let child = turn("connection", &workspace("hub").child("connections", "c").unwrap());
         let entering = gate.enter(&child, LONG, nobody());
         let (entered, ()) = tokio::join!(entering, async { gate.leave("hub") });
         assert_eq!(entered, Ok(()));
@@ -303,7 +343,7 @@ mod tests {
     async fn who_waits_for_an_operation_is_called_once_and_finds_the_workspace_kept() {
         let gate = WriteGate::default();
         gate.hold_for_operation(&hub());
-        let connection = turn("connection", workspace("hub").child("connections", "c").unwrap());
+        let connection = turn("connection", &workspace("hub").child("connections", "c").unwrap());
         let (call, calls) = counter();
         assert_eq!(gate.enter(&connection, LONG, call.clone()).await, Err(Taken));
         assert_eq!(gate.enter(&connection, LONG, call.clone()).await, Err(Taken));
@@ -319,7 +359,7 @@ mod tests {
         let gate = WriteGate::default();
         gate.enter(&project("a"), NOT_LONG, nobody()).await.unwrap();
         let (call, calls) = counter();
-        let other = turn("b", workspace("a"));
+        let other = turn("b", &workspace("a"));
         assert_eq!(gate.enter(&other, NOT_LONG, call).await, Err(Taken));
         gate.leave("a");
         assert_eq!(calls.load(Ordering::Relaxed), 1);
@@ -348,7 +388,7 @@ mod tests {
         assert_eq!(called(), (1, 0));
         gate.leave("b");
         assert_eq!(called(), (1, 1));
-        let stranger = Turn { family: "other".to_owned(), ..project("x") };
+        let stranger = Turn::new("x".to_owned(), &workspace("x"), "other", false);
         assert_eq!(gate.enter(&stranger, NOT_LONG, nobody()).await, Ok(()));
     }
 

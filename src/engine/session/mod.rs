@@ -209,8 +209,7 @@ impl<'c, K: Kind> Session<'c, K> {
 
     /// The right to write to a resource, as this object asks for it.
     fn turn(&self, target: &ArmId) -> Turn {
-        let family = self.object.share(&self.context.world);
-        Turn { holder: self.holder(), target: target.clone(), family, leads: K::leads_share() }
+        Turn::new(self.holder(), target, &self.object.share(&self.context.world), K::leads_share())
     }
 
     /// How this object is called when it is its turn.
