@@ -13,4 +13,5 @@ mod refusals;
 mod restarts;
 mod samples;
 mod secrets;
+mod throttling;
 mod validation;
