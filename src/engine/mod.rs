@@ -13,6 +13,7 @@ pub mod plan;
 pub mod secrets;
 mod session;
 pub mod sight;
+pub mod urgency;
 pub mod verdict;
 
 pub use context::Context;

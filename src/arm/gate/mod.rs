@@ -152,7 +152,7 @@ impl WriteGate {
         let mut state = self.locked();
         if let Some(ticket) = state.waiting.iter_mut().find(|ticket| ticket.turn == *turn) {
             ticket.present = Some(told.clone());
-        } else if !state.holds.get(&turn.workspace).is_some_and(|hold| hold.turn.holder == turn.holder) {
+        } else if state.holds.get(&turn.workspace).is_none_or(|hold| hold.turn.holder != turn.holder) {
             state.waiting.retain(|ticket| ticket.turn.holder != turn.holder);
             state.waiting.push_back(Ticket { turn: turn.clone(), present: Some(told.clone()), call: call.clone() });
             Self::go_on(state);
@@ -218,7 +218,9 @@ impl State {
     fn take_out(&mut self, holder: &str) -> bool {
         let given_back: Vec<Hold> =
             self.holds.extract_if(|_, hold| hold.turn.holder == holder).map(|(_, hold)| hold).collect();
-        given_back.iter().for_each(|hold| self.count(hold, false));
+        for hold in &given_back {
+            self.count(hold, false);
+        }
         !given_back.is_empty()
     }
 

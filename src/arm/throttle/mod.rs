@@ -208,9 +208,11 @@ impl Permit {
         let now = Instant::now();
         match outcome {
             Outcome::Answered { status: 429, retry_after, .. } => traffic.bucket.refused(&ticket, *retry_after, now),
-            Outcome::Answered { headers, .. } => {
-                traffic.bucket.answered(&ticket, remaining(headers, self.lane.kind), now);
-            }
+            Outcome::Answered { status, headers, .. } => match remaining(headers, self.lane.kind) {
+                // What answers before the bucket is asked, such as the check of the token, says nothing of it.
+                None if *status >= 300 => traffic.bucket.unanswered(&ticket),
+                remaining => traffic.bucket.answered(&ticket, remaining, now),
+            },
             Outcome::Unanswered(_) => traffic.bucket.unanswered(&ticket),
             Outcome::NotSent => traffic.bucket.give_back(&ticket, now),
         }

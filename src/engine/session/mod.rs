@@ -16,17 +16,19 @@ use super::context::{Context, Error};
 use super::kind::{Kind, Unresolved, Wanted};
 use super::plan::{Farewell, Situation, Step, plan};
 use super::sight::Sights;
+use super::urgency::priority;
 use super::verdict::Rest;
-use crate::api::conditions::{ConditionType, Reason, is_true};
+use crate::api::conditions::Reason;
 use crate::api::status::{Applied, OperationKind, OwnedResource};
 use crate::api::{FINALIZER, RECONCILE_AT};
 use crate::arm::gate::Call;
 use crate::arm::resource_type::{self, label};
-use crate::arm::{self, ArmId, Caller, Priority, Turn};
+use crate::arm::{self, ArmId, Caller, Turn};
 
 /// More steps than any reconcile needs.
 const STEP_LIMIT: usize = 64;
 
+#[expect(clippy::struct_excessive_bools, reason = "four facts that have nothing to do with each other")]
 pub(super) struct Session<'c, K: Kind> {
     context: &'c Context<K>,
     api: Api<K>,
@@ -37,14 +39,14 @@ pub(super) struct Session<'c, K: Kind> {
     fresh_from: Timestamp,
     /// The last write that was made, or whose end was seen.
     just_done: Option<(OperationKind, ArmId)>,
+    /// A person has asked for the object since it was last looked at.
+    asked: bool,
     /// The object is as the API server has it, not as a cache had it.
     confirmed: bool,
     /// Azure was told something that the status has to keep.
     wrote: bool,
     /// A place in the line for a write is kept.
     queued: bool,
-    /// How urgent its calls are once there is nothing to do.
-    at_rest: Priority,
     /// Events that wait until the status is safe.
     notes: Vec<(EventType, Reason, String)>,
 }
@@ -61,7 +63,6 @@ impl<'c, K: Kind> Session<'c, K> {
         let namespace = object.namespace().unwrap_or_default();
         let asked = object.annotations().get(RECONCILE_AT).map_or("", String::as_str);
         let asked = context.asked.anew(&object.uid().unwrap_or_default(), asked);
-        let at_rest = if asked { Priority::Interactive } else { Priority::Periodic };
         Self {
             context,
             api: Api::namespaced(context.client.clone(), &namespace),
@@ -73,7 +74,7 @@ impl<'c, K: Kind> Session<'c, K> {
             confirmed: false,
             wrote: false,
             queued: false,
-            at_rest,
+            asked,
             notes: Vec::new(),
         }
     }
@@ -193,17 +194,8 @@ impl<'c, K: Kind> Session<'c, K> {
 
     /// ARM, as this object may ask it now.
     fn arm(&mut self) -> arm::Client {
-        let engine = K::engine(&mut self.status);
-        let (following, of_now) =
-            (engine.operation.is_some(), engine.observed_generation == self.object.meta().generation);
-        let settled = of_now && is_true(&engine.conditions, ConditionType::Ready);
-        let priority = if following {
-            Priority::Following
-        } else if self.deleting() || !settled {
-            Priority::Interactive
-        } else {
-            self.at_rest
-        };
+        let (generation, wanted) = (self.object.meta().generation, self.asked || self.deleting());
+        let priority = priority(K::engine(&mut self.status), generation, wanted);
         self.context.arm.on_behalf_of(Caller { share: self.object.share(&self.context.world).into(), priority })
     }
 

@@ -23,7 +23,7 @@ use crate::engine::verdict::{Rest, State, Wake};
 /// How long a write waits for another one on the same workspace before its object is looked at again later.
 const GATE_PATIENCE: Duration = Duration::from_secs(10);
 /// When an object that waits for its turn looks again, should nobody have called it.
-pub(super) const QUEUED: Duration = Duration::from_mins(1);
+pub(super) const QUEUED: Duration = Duration::from_mins(10);
 
 /// A write on its way to Azure.
 struct Outgoing {
