@@ -111,7 +111,7 @@ async fn a_redirect_is_not_followed_with_the_token() {
 
 #[tokio::test]
 async fn an_answer_without_end_is_given_up() {
-    let server = Server::start("HTTP/1.1 200 OK\r\n", &[b' '; 5 << 20]).await;
+    let server = Server::start("HTTP/1.1 200 OK\r\n", &vec![b' '; 5 << 20]).await;
     let error = server.get().await.unwrap_err();
     assert!(error.message.contains("longer than"), "{error}");
 }

@@ -63,8 +63,7 @@ async fn measure(program: PathBuf, factor: u32) -> Result<Report, Failure> {
     };
     let limits = config.limits;
     let azure = Azure::start(&cluster, config).await?;
-    let flags = ["--log-level", "debug"].map(str::to_owned).to_vec();
-    let operator = Operator::start(&cluster, &azure, &Settings { program, folder: folder.clone(), flags })?;
+    let operator = Operator::start(&cluster, &azure, &Settings { program, folder: folder.clone(), flags: Vec::new() })?;
     let stage = Stage { cluster, azure, operator, factor };
 
     say(&format!("Creating {HUBS} hubs"));
