@@ -27,9 +27,9 @@ test-e2e: control-plane ## Run the end-to-end tests alone
 	cargo test --locked --test e2e
 
 bench: control-plane ## Make 300 projects at ARM's real limits: how close to them, and without one 429 (FACTOR=5: time runs faster)
-	cargo build --profile measured --locked --bin foundry-operator
-	cargo build --profile measured --locked --package stage --bin bench
-	target/measured/bench target/measured/foundry-operator $(FACTOR)
+	cargo build --locked --bin foundry-operator
+	cargo build --locked --package stage --bin bench
+	target/debug/bench target/debug/foundry-operator $(FACTOR)
 
 test-sdk: ## Run the official Azure SDK for Python against the emulator (the first time with PyPI)
 	tests/sdk/run

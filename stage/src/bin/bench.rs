@@ -22,7 +22,7 @@ const AT_ONCE: usize = 30;
 #[tokio::main]
 async fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
-    let program = arguments.next().map_or_else(|| repository().join("target/bench/foundry-operator"), PathBuf::from);
+    let program = arguments.next().map_or_else(|| repository().join("target/debug/foundry-operator"), PathBuf::from);
     let factor = arguments.next().and_then(|factor| factor.parse().ok()).unwrap_or(1);
     let outcome = tokio::select! {
         outcome = measure(program, factor) => outcome,
