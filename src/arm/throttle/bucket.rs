@@ -15,6 +15,11 @@ const UNSAID_HOLD: Duration = Duration::from_secs(5);
 const CERTAINTY: f64 = 0.1;
 /// A learned rate stays within so many times the documented one, up and down.
 const RATE_SPAN: f64 = 100.0;
+/// The part of the rate that is counted on between answers, once it was measured and before. It may be lower than thought;
+/// where there is more after all, the next answer shows it.
+const COUNTED_ON: (f64, f64) = (0.85, 0.4);
+/// What a 429 leaves of the rate: it was not as thought.
+const SLOWER: f64 = 0.8;
 /// How much of the difference to the last measurement a learned rate takes over.
 const SMOOTHING: f64 = 0.5;
 
@@ -43,6 +48,8 @@ struct Mark {
     remaining: f64,
     number: u64,
     beside: u32,
+    /// How long the answer took: when in it ARM counted is not known.
+    trip: Duration,
 }
 
 /// The model of one bucket. It errs towards too few calls: believed is only what an answer has shown.
@@ -95,7 +102,7 @@ impl Bucket {
         let held = self.held_until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now));
         let calls = f64::from(u32::try_from(calls).unwrap_or(u32::MAX));
         let missing = calls + self.reserve() - self.tokens_at(now);
-        let refill = Duration::try_from_secs_f64(missing.max(0.0) / self.rate).unwrap_or(LONGEST_HOLD);
+        let refill = Duration::try_from_secs_f64(missing.max(0.0) / self.expected_rate()).unwrap_or(LONGEST_HOLD);
         Some(held.max(refill))
     }
 
@@ -150,6 +157,9 @@ impl Bucket {
         self.known = true;
         self.advance(now);
         self.tokens = self.tokens.min(0.0);
+        if self.held_until.is_none_or(|until| until <= now) {
+            self.rate = (self.rate * SLOWER).max(self.documented_rate / RATE_SPAN);
+        }
         let until = now + retry_after.unwrap_or(UNSAID_HOLD).min(LONGEST_HOLD);
         self.held_until = self.held_until.max(Some(until));
     }
@@ -158,7 +168,7 @@ impl Bucket {
     #[must_use]
     pub fn tokens_at(&self, now: Instant) -> f64 {
         let passed = now.saturating_duration_since(self.at).as_secs_f64();
-        (self.tokens + passed * self.rate).min(self.capacity)
+        (self.tokens + passed * self.expected_rate()).min(self.capacity)
     }
 
     /// Tokens a second, as far as is known.
@@ -173,10 +183,14 @@ impl Bucket {
         self.capacity
     }
 
+    fn expected_rate(&self) -> f64 {
+        self.rate * if self.rate_known { COUNTED_ON.0 } else { COUNTED_ON.1 }
+    }
+
     /// Kept for what the model does not know: other callers, and a rate that is lower than thought.
     fn reserve(&self) -> f64 {
-        let part = if self.rate_known { 0.05 } else { 0.33 };
-        (self.capacity * part).min(self.capacity - 1.0)
+        let part = if self.rate_known { (self.capacity * 0.05).max(2.0) } else { self.capacity * 0.33 };
+        part.min(self.capacity - 1.0)
     }
 
     fn advance(&mut self, now: Instant) {
@@ -191,7 +205,8 @@ impl Bucket {
             self.mark = None;
             return;
         }
-        let here = Mark { at: now, remaining: own, number: ticket.number, beside: ticket.beside };
+        let trip = now.saturating_duration_since(ticket.sent);
+        let here = Mark { at: now, remaining: own, number: ticket.number, beside: ticket.beside, trip };
         let Some(mark) = self.mark else {
             self.mark = Some(here);
             return;
@@ -201,8 +216,9 @@ impl Bucket {
         }
         let seconds = here.at.saturating_duration_since(mark.at).as_secs_f64();
         let refilled = here.remaining - mark.remaining + count(here.number - mark.number);
-        let doubt = 2.0 + f64::from(mark.beside) + f64::from(here.beside);
         let measured = refilled / seconds.max(0.001);
+        let of_time = (mark.trip + here.trip).as_secs_f64() * measured.max(0.0);
+        let doubt = 2.0 + f64::from(mark.beside) + f64::from(here.beside) + of_time;
         if doubt / seconds.max(0.001) > CERTAINTY * measured.max(self.rate) {
             return;
         }
@@ -250,21 +266,33 @@ mod tests {
         }
     }
 
-    /// Sends as fast as the model allows for a while; each answer takes `trip`. Gives the number of calls.
-    fn run(bucket: &mut Bucket, arm: &mut Arm, start: Instant, lasts: Duration, trip: Duration) -> u32 {
-        let (mut now, mut calls, mut open) = (start, 0, Vec::<(Instant, Ticket, Option<Remaining>)>::new());
+    /// A call under way: when ARM counts it, when its answer is here, and what it says.
+    struct Call {
+        counted: Instant,
+        answered: Instant,
+        ticket: Ticket,
+        answer: Option<Option<Remaining>>,
+    }
+
+    /// Sends as fast as the model allows for a while. Gives the number of calls.
+    fn run(bucket: &mut Bucket, arm: &mut Arm, start: Instant, lasts: Duration, trip: impl Fn(u32) -> Duration) -> u32 {
+        let (mut now, mut calls, mut open) = (start, 0, Vec::<Call>::new());
         while now < start + lasts {
-            while open.first().is_some_and(|(due, ..)| *due <= now) {
-                let (_, ticket, remaining) = open.remove(0);
-                match remaining {
-                    Some(_) => bucket.answered(&ticket, remaining, now),
+            for call in open.iter_mut().filter(|call| call.answer.is_none() && call.counted <= now) {
+                call.answer = Some(arm.take(now));
+            }
+            let (ended, still) = open.into_iter().partition(|call| call.answered <= now);
+            open = still;
+            for Call { ticket, answer, .. } in ended {
+                match answer.flatten() {
                     None => bucket.refused(&ticket, Some(Duration::from_secs(1)), now),
+                    remaining => bucket.answered(&ticket, remaining, now),
                 }
             }
             while bucket.wait_for(1, now) == Some(Duration::ZERO) {
+                let takes = trip(calls);
                 let ticket = bucket.take(now);
-                // ARM counts it half way.
-                open.push((now + trip, ticket, arm.take(now + trip / 2)));
+                open.push(Call { counted: now + takes / 2, answered: now + takes, ticket, answer: None });
                 calls += 1;
             }
             now += Duration::from_millis(1);
@@ -272,7 +300,8 @@ mod tests {
         calls
     }
 
-    const TRIP: Duration = Duration::from_millis(20);
+    /// Every answer takes as long.
+    const TRIP: fn(u32) -> Duration = |_| Duration::from_millis(20);
 
     fn new(now: Instant) -> Bucket {
         Bucket::new(CallKind::Read, now)
@@ -308,6 +337,16 @@ mod tests {
         // A rest does not make it larger than it is.
         run(&mut bucket, &mut arm, start + Duration::from_mins(10), Duration::from_secs(20), TRIP);
         assert_eq!(arm.refusals, 0);
+    }
+
+    #[test]
+    fn answers_that_take_now_long_now_short_do_not_mislead() {
+        let start = Instant::now();
+        let (mut bucket, mut arm) = (new(start), Arm::full(20.0, 12.0, start));
+        let trip = |call: u32| Duration::from_millis(10 + u64::from(call) * 7919 % 700);
+        run(&mut bucket, &mut arm, start, Duration::from_mins(2), trip);
+        assert_eq!(arm.refusals, 0);
+        assert!((bucket.rate() - 12.0).abs() < 3.0, "{}", bucket.rate());
     }
 
     #[test]
