@@ -268,23 +268,25 @@ mod tests {
 
     /// A call under way: when ARM counts it, when its answer is here, and what it says.
     struct Call {
-        counted: Instant,
+        counted: Option<Instant>,
         answered: Instant,
         ticket: Ticket,
-        answer: Option<Option<Remaining>>,
+        answer: Option<Remaining>,
     }
 
     /// Sends as fast as the model allows for a while. Gives the number of calls.
     fn run(bucket: &mut Bucket, arm: &mut Arm, start: Instant, lasts: Duration, trip: impl Fn(u32) -> Duration) -> u32 {
         let (mut now, mut calls, mut open) = (start, 0, Vec::<Call>::new());
         while now < start + lasts {
-            for call in open.iter_mut().filter(|call| call.answer.is_none() && call.counted <= now) {
-                call.answer = Some(arm.take(now));
+            for call in &mut open {
+                if call.counted.take_if(|at| *at <= now).is_some() {
+                    call.answer = arm.take(now);
+                }
             }
             let (ended, still) = open.into_iter().partition(|call| call.answered <= now);
             open = still;
             for Call { ticket, answer, .. } in ended {
-                match answer.flatten() {
+                match answer {
                     None => bucket.refused(&ticket, Some(Duration::from_secs(1)), now),
                     remaining => bucket.answered(&ticket, remaining, now),
                 }
@@ -292,7 +294,7 @@ mod tests {
             while bucket.wait_for(1, now) == Some(Duration::ZERO) {
                 let takes = trip(calls);
                 let ticket = bucket.take(now);
-                open.push(Call { counted: now + takes / 2, answered: now + takes, ticket, answer: None });
+                open.push(Call { counted: Some(now + takes / 2), answered: now + takes, ticket, answer: None });
                 calls += 1;
             }
             now += Duration::from_millis(1);
