@@ -213,6 +213,53 @@ async fn a_server_that_is_not_trusted_gets_nothing() {
     assert_eq!(emulator.journal().len(), 0);
 }
 
+#[tokio::test]
+async fn http2_is_spoken_where_the_server_can() {
+    let emulator = emulator().await;
+    client(&emulator).get(&hub(), VERSION).await.unwrap();
+    let spoken: Vec<String> = emulator.journal().into_iter().map(|call| call.http).collect();
+    assert_eq!(spoken, ["HTTP/2.0", "HTTP/2.0"], "the token and the call");
+}
+
+#[tokio::test]
+async fn after_a_429_nothing_is_sent_before_azure_says_so() {
+    let emulator = emulator().await;
+    let client = client(&emulator);
+    let headers = BTreeMap::from([("retry-after".to_owned(), "60".to_owned())]);
+    let answer = Fault::Answer { status: 429, headers, body: json!({"error": {"code": "TooManyRequests"}}) };
+    emulator.add_fault(FaultRule::new("GET", "contoso", answer).times(1));
+    assert_eq!(client.get(&hub(), VERSION).await.unwrap_err().status, Some(429));
+    let error = client.get(&hub(), VERSION).await.unwrap_err();
+    assert!(error.was_held_back() && error.cause == Cause::Throttled, "{error:?}");
+    assert!(error.retry_after > Some(Duration::from_secs(50)), "{error:?}");
+    assert_eq!(emulator.journal_matching("GET", "contoso").len(), 1);
+    // Writes have a bucket of their own.
+    client.put(&hub(), VERSION, Body::new(&hub_body())).await.unwrap();
+}
+
+#[tokio::test]
+async fn while_azure_fails_as_a_whole_calls_are_held_back_and_say_since_when() {
+    let emulator = emulator().await;
+    let client = client(&emulator);
+    emulator.add_fault(FaultRule::new(
+        "PUT",
+        "",
+        Fault::Answer { status: 503, headers: BTreeMap::new(), body: Value::Null },
+    ));
+    let workspace = |number| ArmId::workspace(DEFAULT_SUBSCRIPTION, "rg", &format!("hub-{number}")).unwrap();
+    for number in 0..5 {
+        let error = client.put(&workspace(number), VERSION, Body::new(&hub_body())).await.unwrap_err();
+        assert_eq!(error.status, Some(503));
+    }
+    let error = client.put(&workspace(6), VERSION, Body::new(&hub_body())).await.unwrap_err();
+    assert!(error.was_held_back() && error.cause == Cause::Unavailable && error.class == Class::Fast, "{error:?}");
+    assert!(error.message.contains("has not answered properly since 20") && error.message.contains("503"), "{error}");
+    assert_eq!(emulator.journal_matching("PUT", "").len(), 5);
+    tokio::time::sleep(error.retry_after.unwrap()).await;
+    assert_eq!(client.get(&hub(), VERSION).await.unwrap(), None);
+    assert!(!client.throttle().snapshot().holding_back);
+}
+
 fn refusing(count: u64) -> FaultRule {
     let body =
         json!({"error": {"code": "ExpiredAuthenticationToken", "message": "The access token expiry is in the past."}});

@@ -18,6 +18,9 @@ pub struct JournalEntry {
     pub time: Timestamp,
     /// The HTTP method.
     pub method: String,
+    /// The version of HTTP, such as `HTTP/2.0`.
+    #[serde(default)]
+    pub http: String,
     /// The path as sent.
     pub path: String,
     /// The query without the signature of operation URLs.
@@ -220,6 +223,7 @@ mod tests {
             seq: 0,
             time: Timestamp::UNIX_EPOCH,
             method: "GET".to_owned(),
+            http: "HTTP/2.0".to_owned(),
             path: "/".to_owned(),
             query: String::new(),
             operation_on: None,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Extension, Query, State};
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::{HeaderMap, StatusCode, Uri, Version};
 use axum::response::Response;
 use axum::routing::get;
 use jiff::Timestamp;
@@ -44,7 +44,7 @@ async fn virtual_machine(
     Extension(cut): Extension<Cut>,
     Query(asked): Query<Asked>,
     headers: HeaderMap,
-    uri: Uri,
+    place: (Version, Uri),
 ) -> Response {
     let refused = |error: &str, description: &str| Answer {
         status: StatusCode::BAD_REQUEST,
@@ -53,7 +53,7 @@ async fn virtual_machine(
         failure: Some(error.to_owned()),
         fault: None,
     };
-    answer(&shared, &cut, &uri, || {
+    answer(&shared, &cut, &place, || {
         let marked = headers.get("metadata").is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"true"));
         if !marked || headers.contains_key("x-forwarded-for") {
             return (refused("bad_request_102", "Required metadata header not specified"), None);
@@ -75,7 +75,7 @@ async fn app_service(
     Extension(cut): Extension<Cut>,
     Query(asked): Query<Asked>,
     headers: HeaderMap,
-    uri: Uri,
+    place: (Version, Uri),
 ) -> Response {
     let refused = |status: StatusCode, message: &str| Answer {
         status,
@@ -84,7 +84,7 @@ async fn app_service(
         failure: Some(message.to_owned()),
         fault: None,
     };
-    answer(&shared, &cut, &uri, || {
+    answer(&shared, &cut, &place, || {
         let header = headers.get("x-identity-header").and_then(|value| value.to_str().ok());
         // The status is not documented: any but success.
         if header.is_none() || header != shared.config.machine.as_ref().map(|machine| machine.identity_header.as_str())
@@ -121,10 +121,10 @@ fn given(shared: &Shared, asked: &Asked) -> Result<(Answer, Option<String>), Ref
 async fn answer(
     shared: &Shared,
     cut: &Cut,
-    uri: &Uri,
+    (version, uri): &(Version, Uri),
     handle: impl FnOnce() -> (Answer, Option<String>) + Send,
 ) -> Response {
-    let mut entry = entry("GET", uri.path());
+    let mut entry = entry("GET", *version, uri.path());
     entry.query = journal::query(uri.query().unwrap_or_default());
     answered(shared, cut, entry, || {
         let (answer, caller) = handle();

@@ -6,7 +6,7 @@ use std::time::Instant;
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Extension, Path, Request, State};
-use axum::http::{StatusCode, Uri};
+use axum::http::{StatusCode, Uri, Version};
 use axum::response::Response;
 use axum::routing::{get, post};
 use jiff::Timestamp;
@@ -39,10 +39,10 @@ async fn token(
     State(shared): State<Arc<Shared>>,
     Extension(cut): Extension<Cut>,
     Path(tenant): Path<String>,
-    uri: Uri,
+    (version, uri): (Version, Uri),
     body: Bytes,
 ) -> Response {
-    let mut entry = entry("POST", uri.path());
+    let mut entry = entry("POST", version, uri.path());
     entry.request_body = Some(journal::form_body(&body));
     answered(&shared, &cut, entry, || {
         let given = shared.tokens.answer(&shared.directory(), &tenant, &body, *shared.clock());
@@ -83,6 +83,7 @@ async fn arm(State(shared): State<Arc<Shared>>, Extension(cut): Extension<Cut>, 
         let error = errors::invalid_content("The body could not be read or is too large");
         return error.into_answer("eastus2", Timestamp::now()).into_response();
     };
+    let version = parts.version;
     let call = Call {
         method: parts.method,
         path: parts.uri.path().to_owned(),
@@ -90,18 +91,19 @@ async fn arm(State(shared): State<Arc<Shared>>, Extension(cut): Extension<Cut>, 
         headers: parts.headers,
         body: body.into(),
     };
-    let mut entry = entry(call.method.as_str(), &call.path);
+    let mut entry = entry(call.method.as_str(), version, &call.path);
     entry.query = journal::query(&call.query);
     entry.request_body = journal::json_body(&call.body);
     answered(&shared, &cut, entry, || gateway::handle(&shared, &call, shared.now())).await
 }
 
 /// The entry of a request that has arrived.
-pub(crate) fn entry(method: &str, path: &str) -> JournalEntry {
+pub(crate) fn entry(method: &str, version: Version, path: &str) -> JournalEntry {
     JournalEntry {
         seq: 0,
         time: Timestamp::now(),
         method: method.to_owned(),
+        http: format!("{version:?}"),
         path: path.to_owned(),
         query: String::new(),
         operation_on: None,

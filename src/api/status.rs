@@ -31,7 +31,7 @@ pub struct EngineStatus {
 }
 
 /// What a long-running operation does to its resource.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq, Hash)]
 pub enum OperationKind {
     /// The resource is being made.
     Create,

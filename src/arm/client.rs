@@ -10,6 +10,7 @@ use tokio::time::error::Elapsed;
 
 use super::error::{ArmError, Cause, Class, Trace};
 use super::metrics::{self, ArmMetrics};
+use super::throttle::{Caller, Lane, Outcome, Priority, Throttle};
 use super::tokens::{Bearer, Tokens};
 use super::transport::Transport;
 use super::{ArmId, retry};
@@ -68,12 +69,15 @@ pub enum Progress {
     Untold(ArmError),
 }
 
-/// A client of one ARM endpoint with one identity.
+/// A client of one ARM endpoint with one identity. Clones share what is known of ARM.
+#[derive(Clone)]
 pub struct Client {
     transport: Arc<Transport>,
     endpoint: Url,
-    tokens: Tokens,
+    tokens: Arc<Tokens>,
     metrics: ArmMetrics,
+    throttle: Arc<Throttle>,
+    caller: Caller,
 }
 
 struct Answer {
@@ -86,7 +90,20 @@ impl Client {
     /// `endpoint` is ARM's address.
     #[must_use]
     pub fn new(transport: Arc<Transport>, endpoint: Url, tokens: Tokens, metrics: ArmMetrics) -> Self {
-        Self { transport, endpoint, tokens, metrics }
+        let caller = Caller { share: "".into(), priority: Priority::Interactive };
+        Self { transport, endpoint, tokens: Arc::new(tokens), metrics, throttle: Arc::default(), caller }
+    }
+
+    /// The same client, whose calls wait their turn on somebody's behalf.
+    #[must_use]
+    pub fn on_behalf_of(&self, caller: Caller) -> Self {
+        Self { caller, ..self.clone() }
+    }
+
+    /// What every call waits at.
+    #[must_use]
+    pub fn throttle(&self) -> &Throttle {
+        &self.throttle
     }
 
     /// Why no call can be made at all: a token does not travel in the open.
@@ -235,6 +252,7 @@ impl Client {
             attempt += 1;
             let passing = error.class == Class::Fast && matches!(error.cause, Cause::Unavailable | Cause::Throttled);
             if !passing
+                || error.was_held_back()
                 || attempt >= READ_ATTEMPTS
                 || pause.max(error.retry_after.unwrap_or_default()) > LONGEST_PAUSE_IN_CALL
             {
@@ -245,6 +263,7 @@ impl Client {
     }
 
     async fn send(&self, method: Method, url: Url, body: Option<Body>) -> Result<Answer, ArmError> {
+        let permit = self.throttle.admit(&self.caller, &Lane::of(&method, &url)).await?;
         let started = Instant::now();
         let path = url.path().to_owned();
         let request_id = request_id();
@@ -257,21 +276,23 @@ impl Client {
             error.trace = Some(Trace::Request(request_id.clone().into()));
             error
         };
-        let answer = match outcome {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => return Err(unanswered(error)),
-            Err(_) => {
-                let late = format!("no answer to {method} {path} within {CALL_TIMEOUT:?}");
-                return Err(unanswered(ArmError::unavailable(late)));
+        let late = || ArmError::unavailable(format!("no answer within {CALL_TIMEOUT:?}"));
+        let answer = match outcome.unwrap_or_else(|_| Err(late())) {
+            Ok(answer) => answer,
+            Err(error) => {
+                let sent = error.cause != Cause::SignIn;
+                permit.settle(&path, &if sent { Outcome::Unanswered(&error) } else { Outcome::NotSent });
+                return Err(unanswered(error));
             }
         };
+        let (status, retry_after) = (answer.status.as_u16(), retry_after(&answer.headers));
+        permit.settle(&path, &Outcome::Answered { status, headers: &answer.headers, retry_after });
         let correlation_id = correlation_id(&answer.headers);
-        tracing::debug!(%method, path, status = answer.status.as_u16(), took, request_id, correlation_id, "ARM call");
+        tracing::debug!(%method, path, status, took, request_id, correlation_id, "ARM call");
         if answer.status.is_success() {
             return Ok(answer);
         }
-        let retry_after = retry_after(&answer.headers);
-        let error = ArmError::from_answer(answer.status.as_u16(), &answer.body, &path, correlation_id, retry_after);
+        let error = ArmError::from_answer(status, &answer.body, &path, correlation_id, retry_after);
         Err(if asks_for_claims(&answer.headers) { error.for_want_of_claims() } else { error })
     }
 

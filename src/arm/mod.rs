@@ -9,15 +9,17 @@ pub mod metrics;
 pub mod providers;
 pub mod resource_type;
 pub mod retry;
+pub mod throttle;
 pub mod tokens;
 pub mod transport;
 
 pub use client::{Body, Client, Progress, Written};
 pub use error::{ArmError, Cause, Class};
-pub use gate::WriteGate;
+pub use gate::{Turn, WriteGate};
 pub use id::ArmId;
 pub use metrics::ArmMetrics;
 pub use providers::Providers;
 pub use resource_type::ResourceType;
+pub use throttle::{Caller, Priority};
 pub use tokens::Tokens;
 pub use transport::Transport;

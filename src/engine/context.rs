@@ -6,8 +6,10 @@ use std::time::Duration;
 use kube::Client;
 use kube::runtime::events::Recorder;
 
-use super::backoff::Failures;
+use super::backoff::{Asked, Failures};
+use super::callback::Callbacks;
 use super::kind::Kind;
+use super::pace::Pace;
 use crate::arm::{self, Providers, WriteGate};
 
 /// Longest time one reconcile may take: the API client alone would go on retrying for longer.
@@ -31,8 +33,14 @@ pub struct Context<K: Kind> {
     pub resync: Duration,
     /// The shortest pause between two polls of an operation.
     pub poll: Duration,
+    /// How long operations take.
+    pub pace: Arc<Pace>,
     /// Who failed how often.
     pub failures: Failures,
+    /// Who was asked for by hand.
+    pub asked: Asked,
+    /// Who is called back.
+    pub callbacks: Arc<Callbacks<K>>,
 }
 
 /// A reconcile that did not come to rest.

@@ -130,6 +130,15 @@ pub trait Kind:
     /// Its owner mark.
     fn mark(&self, world: &Self::World) -> String;
 
+    /// What it takes turns with others as, in calls to Azure and in operations there: all that belongs to one hub is one.
+    fn share(&self, world: &Self::World) -> String;
+
+    /// Whether it is what the others of its share belong to: while Azure is at work on it, they wait.
+    #[must_use]
+    fn leads_share() -> bool {
+        false
+    }
+
     /// The ordered set of Azure resources that it wants, its primary first.
     ///
     /// # Errors

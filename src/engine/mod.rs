@@ -2,16 +2,19 @@
 
 pub mod backoff;
 pub mod body;
+pub mod callback;
 pub mod context;
 pub mod driver;
 pub mod events;
 pub mod inventory;
 pub mod kind;
 pub mod ownership;
+pub mod pace;
 pub mod plan;
 pub mod secrets;
 mod session;
 pub mod sight;
+pub mod urgency;
 pub mod verdict;
 
 pub use context::Context;

@@ -219,10 +219,10 @@ impl Situation<'_> {
         match self.whole_is_ours(owned) {
             Ok(true) => {}
             Ok(false) => return Step::Forget(id, Farewell::NotOurs),
-            Err(look) => return look,
+            Err(unseen) => return Step::Observe(unseen),
         }
         match self.look_at(&id, type_) {
-            Err(look) => look,
+            Err(unseen) => Step::Observe(unseen),
             Ok(None) => Step::Forget(id, Farewell::Gone),
             Ok(Some(observed)) => match ownership::judge(observed, type_, self.mark, Some(owned)) {
                 // The mark alone is not enough here: another object of ours, of the same name, may have made a namesake.
@@ -233,7 +233,7 @@ impl Situation<'_> {
     }
 
     /// Whether what the resource is a part of, if it is one, is this object's.
-    fn whole_is_ours(&self, part: &OwnedResource) -> Result<bool, Step> {
+    fn whole_is_ours(&self, part: &OwnedResource) -> Result<bool, Target> {
         let Some(id) = inventory::whole_of(part) else { return Ok(true) };
         let whole = self.memory.resources.iter().find(|owned| owned.is(id.as_str()));
         let (Some(whole), Some(type_)) = (whole, resource_type::of(&id)) else { return Ok(false) };
@@ -275,14 +275,14 @@ impl Situation<'_> {
     fn bring_about(&self, wanted: &Wanted) -> Option<Step> {
         let recorded = self.memory.resources.iter().find(|owned| owned.is(wanted.id.as_str()));
         match self.look_at(&wanted.id, wanted.type_) {
-            Err(look) => Some(look),
+            Err(unseen) => Some(Step::Observe(unseen)),
             Ok(None) => Some(self.make(wanted, recorded)),
             Ok(Some(observed)) => self.mend(wanted, recorded, observed),
         }
     }
 
-    /// The resource as it is now, `None` where there is none, or where to look first.
-    fn look_at(&self, id: &ArmId, type_: &ResourceType) -> Result<Option<&Value>, Step> {
+    /// The resource as it is now, `None` where there is none, or what to look at first.
+    fn look_at(&self, id: &ArmId, type_: &ResourceType) -> Result<Option<&Value>, Target> {
         let alone = Target::Resource(id.clone());
         match (self.sight(&alone), type_.listed_in) {
             (Some(Sight::Present(observed)), _) => Ok(Some(observed)),
@@ -291,10 +291,10 @@ impl Situation<'_> {
                 let listed = Target::Collection(id.top_level(), collection);
                 match self.sight(&listed) {
                     Some(Sight::Items(items)) => Ok(member(items, id)),
-                    _ => Err(Step::Observe(listed)),
+                    _ => Err(listed),
                 }
             }
-            (_, None) => Err(Step::Observe(alone)),
+            (_, None) => Err(alone),
         }
     }
 
@@ -409,7 +409,7 @@ impl Situation<'_> {
         let provision = wanted.provision.as_ref().filter(|_| self.policies.management == ManagementPolicy::Manage)?;
         let observed = match self.look_at(&wanted.id, wanted.type_) {
             Ok(observed) => observed?,
-            Err(look) => return Some(look),
+            Err(unseen) => return Some(Step::Observe(unseen)),
         };
         if provision.is_done(observed) {
             return None;

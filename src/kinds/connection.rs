@@ -4,7 +4,7 @@ use kube::{Resource as _, ResourceExt as _};
 use serde_json::{Map, Value, json};
 
 use super::world::World;
-use super::{project, workspace};
+use super::{hub, project, workspace};
 use crate::api::conditions::Reason;
 use crate::api::credentials::Credentials;
 use crate::api::policies::Policies;
@@ -34,6 +34,15 @@ impl Kind for FoundryConnection {
 
     fn mark(&self, world: &World) -> String {
         world.mark(self)
+    }
+
+    fn share(&self, world: &World) -> String {
+        let namespace = self.namespace().unwrap_or_default();
+        let project = self.spec.project_ref.as_ref();
+        match project.and_then(|project| world.projects.get(&namespace, &project.name)) {
+            Some(project) => project.share(world),
+            None => hub::share(&namespace, self.spec.hub_ref.as_ref().map_or("", |hub| &hub.name)),
+        }
     }
 
     fn resolve(&self, world: &World) -> Result<Vec<Wanted>, Unresolved> {

@@ -37,6 +37,14 @@ impl Kind for FoundryHub {
         world.mark(self)
     }
 
+    fn share(&self, _world: &World) -> String {
+        share(&self.namespace().unwrap_or_default(), &self.name_any())
+    }
+
+    fn leads_share() -> bool {
+        true
+    }
+
     fn resolve(&self, world: &World) -> Result<Vec<Wanted>, Unresolved> {
         let id = match workspace::recorded(self.status.as_ref().map(|status| &status.engine)) {
             Some(id) => id,
@@ -88,6 +96,11 @@ impl Kind for FoundryHub {
             status.managed_network = network::read(workspace, rules, status.managed_network.take());
         }
     }
+}
+
+/// What all that belongs to a hub takes turns as.
+pub(super) fn share(namespace: &str, name: &str) -> String {
+    format!("{namespace}/{name}")
 }
 
 /// Whether the project has, or is about to have, a workspace in the hub.

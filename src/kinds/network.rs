@@ -151,7 +151,7 @@ mod tests {
         ArmId::workspace("00000001-0000-4000-8000-000000000001", "rg", "hub").unwrap()
     }
 
-    fn bodies(of: Value) -> Vec<Value> {
+    fn bodies(of: &Value) -> Vec<Value> {
         let mode = json!({"isolationMode": "AllowOnlyApprovedOutbound", "outboundRules": of});
         rules(&network(mode), &hub()).unwrap().into_iter().map(|rule| rule.body["properties"].clone()).collect()
     }
@@ -159,7 +159,7 @@ mod tests {
     #[test]
     fn each_type_has_a_destination_of_its_own_form() {
         let registry = "/subscriptions/00000001-0000-4000-8000-000000000001/resourceGroups/rg/providers/Microsoft.ContainerRegistry/registries/cr";
-        let bodies = bodies(json!([
+        let bodies = bodies(&json!([
             {"name": "pypi", "type": "FQDN", "fqdn": "pypi.org"},
             {"name": "registry", "type": "PrivateEndpoint",
              "privateEndpoint": {"serviceResourceId": registry, "subresourceTarget": "registry", "fqdns": ["cr.local"]}},

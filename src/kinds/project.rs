@@ -7,6 +7,7 @@ use kube::{Resource as _, ResourceExt as _};
 use serde_json::{Value, json};
 
 use super::containers;
+use super::hub;
 use super::workspace;
 use super::world::World;
 use crate::api::conditions::Reason;
@@ -49,6 +50,10 @@ impl Kind for FoundryProject {
 
     fn mark(&self, world: &World) -> String {
         world.mark(self)
+    }
+
+    fn share(&self, _world: &World) -> String {
+        hub::share(&self.hub_namespace(), &self.spec.hub_ref.name)
     }
 
     fn resolve(&self, world: &World) -> Result<Vec<Wanted>, Unresolved> {

@@ -20,12 +20,14 @@ use crate::api::conditions::{ConditionType, find};
 use crate::api::status::{EngineStatus, WorkspaceStatus};
 use crate::api::{FoundryConnection, FoundryHub, FoundryProject, RECONCILE_AT};
 use crate::arm::{self, Providers, WriteGate};
-use crate::engine::backoff::Failures;
+use crate::engine::backoff::{Asked, Failures};
+use crate::engine::pace::Pace;
 use crate::engine::{Context, Kind, driver};
 use crate::kinds::World;
 
-/// How many objects of a kind are worked on at once. They mostly wait for answers.
-const CONCURRENCY: u16 = 64;
+/// How many objects of a kind are worked on at once. They mostly wait for their turn at ARM, which is fair only among those
+/// who are in the line.
+const CONCURRENCY: u16 = 1024;
 /// How long what is under way may take to end once the operator is told to stop.
 const FAREWELL: Duration = Duration::from_secs(10);
 
@@ -40,6 +42,7 @@ pub(super) struct Shared {
     pub(super) recorder: Recorder,
     pub(super) resync: Duration,
     pub(super) poll: Duration,
+    pub(super) pace: Arc<Pace>,
     pub(super) stop: CancellationToken,
 }
 
@@ -118,7 +121,10 @@ fn control<K: Kind<World = World> + Watchable>(
         recorder: shared.recorder.clone(),
         resync: shared.resync,
         poll: shared.poll,
+        pace: shared.pace.clone(),
         failures: Failures::default(),
+        asked: Asked::default(),
+        callbacks: Arc::default(),
     });
     let one = |(scope, store): (&Scope, &Store<K>)| {
         let in_scope =
@@ -131,11 +137,12 @@ fn control<K: Kind<World = World> + Watchable>(
                 if let (true, Some(uid)) = (change.deleted, change.object.uid()) {
                     forgotten.gate.leave(&uid);
                     forgotten.failures.forget(&uid);
+                    forgotten.asked.forget(&uid);
                 }
             })
             .filter(move |change| std::future::ready(!change.deleted && own(change.object.namespace().as_deref())))
             .map(|change| change.object);
-        let triggered: SelectAll<_> = triggers().into_iter().collect();
+        let triggered: SelectAll<_> = triggers().into_iter().chain([context.callbacks.listen().boxed()]).collect();
         let triggered = triggered.filter(move |object| std::future::ready(others(object.namespace.as_deref())));
         Controller::for_shared_stream(changed, store.clone())
             .with_config(controller::Config::default().concurrency(CONCURRENCY))

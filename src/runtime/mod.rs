@@ -78,6 +78,7 @@ async fn operate(options: Options) -> Result<(), Failure> {
         world,
         resync: options.resync,
         poll: options.poll_interval,
+        pace: Arc::default(),
         stop: stop.clone(),
     };
     tracing::info!(

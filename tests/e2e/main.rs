@@ -18,5 +18,6 @@ mod restarts;
 mod samples;
 mod secrets;
 mod sign_in;
+mod throttling;
 mod validation;
 mod workspaces;

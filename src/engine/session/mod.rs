@@ -6,9 +6,12 @@ mod read;
 mod registering;
 mod write;
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use kube::runtime::controller::Action;
 use kube::runtime::events::EventType;
+use kube::runtime::reflector::ObjectRef;
 use kube::{Api, ResourceExt as _};
 
 use super::context::{Context, Error};
@@ -16,16 +19,19 @@ use super::inventory;
 use super::kind::{Kind, Unresolved, Wanted};
 use super::plan::{Farewell, Situation, Step, plan};
 use super::sight::Sights;
+use super::urgency::priority;
 use super::verdict::Rest;
 use crate::api::conditions::Reason;
 use crate::api::status::{OperationKind, OwnedResource};
 use crate::api::{FINALIZER, RECONCILE_AT};
-use crate::arm::ArmId;
+use crate::arm::gate::Call;
 use crate::arm::resource_type::{self, label};
+use crate::arm::{self, ArmId, Caller, Turn};
 
 /// More steps than any reconcile needs.
 const STEP_LIMIT: usize = 64;
 
+#[expect(clippy::struct_excessive_bools, reason = "four facts that have nothing to do with each other")]
 pub(super) struct Session<'c, K: Kind> {
     context: &'c Context<K>,
     api: Api<K>,
@@ -36,10 +42,14 @@ pub(super) struct Session<'c, K: Kind> {
     fresh_from: Timestamp,
     /// The last write that was made, or whose end was seen.
     just_done: Option<(OperationKind, ArmId)>,
+    /// A person has asked for the object since it was last looked at.
+    asked: bool,
     /// The object is as the API server has it, not as a cache had it.
     confirmed: bool,
     /// Azure was told something that the status has to keep.
     wrote: bool,
+    /// A place in the line for a write is kept.
+    queued: bool,
     /// Events that wait until the status is safe.
     notes: Vec<(EventType, Reason, String)>,
 }
@@ -54,6 +64,8 @@ enum Next {
 impl<'c, K: Kind> Session<'c, K> {
     pub(super) fn new(context: &'c Context<K>, object: K) -> Self {
         let namespace = object.namespace().unwrap_or_default();
+        let asked = object.annotations().get(RECONCILE_AT).map_or("", String::as_str);
+        let asked = context.asked.anew(&object.uid().unwrap_or_default(), asked);
         Self {
             context,
             api: Api::namespaced(context.client.clone(), &namespace),
@@ -64,6 +76,8 @@ impl<'c, K: Kind> Session<'c, K> {
             just_done: None,
             confirmed: false,
             wrote: false,
+            queued: false,
+            asked,
             notes: Vec::new(),
         }
     }
@@ -80,6 +94,7 @@ impl<'c, K: Kind> Session<'c, K> {
                     self.flush().await;
                     self.context.gate.leave(&self.holder());
                     self.context.failures.forget(&self.holder());
+                    self.context.asked.forget(&self.holder());
                     return Ok(Action::await_change());
                 }
             }
@@ -164,6 +179,24 @@ impl<'c, K: Kind> Session<'c, K> {
 
     fn deleting(&self) -> bool {
         self.object.meta().deletion_timestamp.is_some()
+    }
+
+    /// ARM, as this object may ask it now.
+    fn arm(&mut self) -> arm::Client {
+        let (generation, wanted) = (self.object.meta().generation, self.asked || self.deleting());
+        let priority = priority(K::engine(&mut self.status), generation, wanted);
+        self.context.arm.on_behalf_of(Caller { share: self.object.share(&self.context.world).into(), priority })
+    }
+
+    /// The right to write to a resource, as this object asks for it.
+    fn turn(&self, target: &ArmId) -> Turn {
+        Turn::new(self.holder(), target, &self.object.share(&self.context.world), K::leads_share())
+    }
+
+    /// How this object is called when it is its turn.
+    fn call(&self) -> Call {
+        let (callbacks, object) = (self.context.callbacks.clone(), ObjectRef::from_obj(&self.object));
+        Arc::new(move || callbacks.call(&object))
     }
 
     fn holder(&self) -> String {

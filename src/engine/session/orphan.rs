@@ -45,7 +45,7 @@ impl<K: Kind> Session<'_, K> {
     async fn unmark(&mut self, id: &ArmId) -> Result<(), String> {
         let told = |error: &dyn std::fmt::Display| error.to_string();
         let Some(type_) = resource_type::of(id) else { return Ok(()) };
-        let observed = self.context.arm.get(id, api_version(id)).await.map_err(|error| told(&error))?;
+        let observed = self.arm().get(id, api_version(id)).await.map_err(|error| told(&error))?;
         let mark = self.object.mark(&self.context.world);
         let owned = K::engine(&mut self.status).resources.iter().find(|owned| owned.is(id.as_str()));
         let Some(observed) = observed.filter(|there| ownership::judge(there, type_, &mark, owned) == Ownership::Ours)
@@ -57,11 +57,11 @@ impl<K: Kind> Session<'_, K> {
             self.fill_in_what_azure_hides(id, &mut unmarked).await?;
         }
         let busy = || "another write is under way".to_owned();
-        self.context.gate.enter(id, &self.holder(), PATIENCE).await.map_err(|_| busy())?;
+        self.context.gate.enter(&self.turn(id), PATIENCE, self.call()).await.map_err(|_| busy())?;
         let sent = Body::new(&unmarked);
         let written = match type_.update {
-            UpdateBy::Patch => self.context.arm.patch(id, type_.api_version, sent).await,
-            UpdateBy::Put => self.context.arm.put(id, type_.api_version, sent).await,
+            UpdateBy::Patch => self.arm().patch(id, type_.api_version, sent).await,
+            UpdateBy::Put => self.arm().put(id, type_.api_version, sent).await,
         };
         // A refusal may repeat the secrets that were sent: the code alone is told.
         written.map(|_| ()).map_err(|error| format!("Azure refused: {}", error.code))

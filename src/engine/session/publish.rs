@@ -11,24 +11,23 @@ use kube::runtime::events::EventType;
 use serde_json::{Value, json};
 
 use super::Session;
+use super::write::QUEUED;
 use crate::api::RECONCILE_AT;
 use crate::api::conditions::{ConditionType, Reason, find};
 use crate::api::policies::ManagementPolicy;
-use crate::api::status::OperationKind;
+use crate::api::status::{Operation, OperationKind};
 use crate::arm::resource_type::label;
 use crate::arm::{ArmError, ArmId, Cause, Class, retry};
 use crate::engine::context::Error;
 use crate::engine::kind::{Kind, Unresolved, Wanted};
 use crate::engine::sight::{Sight, Target};
 use crate::engine::verdict::{Circumstances, Rest, State, Wake, conditions};
-use crate::engine::{events, ownership};
+use crate::engine::{events, ownership, pace};
 
 /// Field manager of what the operator writes to objects.
 const FIELD_MANAGER: &str = "foundry-operator";
 /// When an object is looked at again whose status holds what Azure did not say itself.
 const PROVISIONAL: Duration = Duration::from_mins(1);
-/// Longest pause between two polls of an operation.
-const LONGEST_POLL: Duration = Duration::from_secs(30);
 
 impl<K: Kind> Session<'_, K> {
     /// Judges an error and tells it.
@@ -50,9 +49,17 @@ impl<K: Kind> Session<'_, K> {
             );
             return Rest::new(State::Stalled, Reason::Refused, message, Wake::Resync);
         }
-        let wake = Wake::Backoff { class: error.class, retry_after: error.retry_after };
+        let asked = error.retry_after.unwrap_or_default();
+        let wake = if self.queued {
+            Wake::After(asked.max(QUEUED))
+        } else if error.was_held_back() {
+            Wake::After(asked.mul_f64(1.0 + fastrand::f64() / 4.0))
+        } else {
+            Wake::Backoff { class: error.class, retry_after: error.retry_after }
+        };
         // Waiting for one's turn is no failure.
-        let state = if error.cause == Cause::Busy { State::Working } else { State::Waiting };
+        let in_line = error.cause == Cause::Throttled && error.was_held_back();
+        let state = if error.cause == Cause::Busy || in_line { State::Working } else { State::Waiting };
         Rest::new(state, reason_of(error.cause), message, wake)
     }
 
@@ -63,7 +70,8 @@ impl<K: Kind> Session<'_, K> {
         resolved: &Result<Vec<Wanted>, Unresolved>,
     ) -> Result<Action, Error> {
         // Who is paused writes nothing, whatever Azure is still doing for it.
-        if K::engine(&mut self.status).operation.is_none() || rest.state == State::Paused {
+        let waits = self.queued || K::engine(&mut self.status).operation.is_some();
+        if !waits || rest.state == State::Paused {
             self.context.gate.leave(&self.holder());
         }
         if rest.state == State::Settled {
@@ -188,14 +196,10 @@ impl<K: Kind> Session<'_, K> {
             Wake::Resync => Action::requeue(self.context.resync.mul_f64(0.9 + fastrand::f64() / 5.0)),
             Wake::After(pause) => Action::requeue(pause),
             Wake::Poll { retry_after } => {
-                let started = K::engine(&mut self.status)
-                    .operation
-                    .as_ref()
-                    .and_then(|op| op.started_at.parse::<Timestamp>().ok());
-                let age = started.map_or(0, |started| Timestamp::now().duration_since(started).as_millis());
-                let age = Duration::from_millis(u64::try_from(age).unwrap_or_default());
-                // Half the age: few polls of what takes long, quick news of what does not.
-                let pause = (age / 2).clamp(self.context.poll, LONGEST_POLL.max(self.context.poll));
+                let operation = K::engine(&mut self.status).operation.as_ref();
+                let typical = operation.and_then(|of| self.context.pace.typical(K::leads_share(), of.kind));
+                let age = operation.map(age).unwrap_or_default();
+                let pause = pace::pause(age, typical, self.context.poll, fastrand::f64());
                 Action::requeue(retry_after.map_or(pause, |asked| asked.max(pause)))
             }
             Wake::Backoff { class, retry_after } => {
@@ -224,6 +228,12 @@ impl<K: Kind> Session<'_, K> {
             events::publish(&self.context.recorder, &about, type_, reason, &note).await;
         }
     }
+}
+
+/// How long ago the operation began.
+pub(super) fn age(operation: &Operation) -> Duration {
+    let started = operation.started_at.parse::<Timestamp>();
+    started.map_or(Duration::ZERO, |started| Timestamp::now().duration_since(started).unsigned_abs())
 }
 
 /// FACT: a hub's `associatedWorkspaces` lists its project ids (ARM reference, section 3).

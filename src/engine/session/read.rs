@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::publish::age;
 use super::{Next, Session, api_version};
 use crate::api::conditions::Reason;
 use crate::api::status::Operation;
@@ -20,7 +21,7 @@ const UNTOLD: Duration = Duration::from_secs(10);
 impl<K: Kind> Session<'_, K> {
     pub(super) async fn observe(&mut self, target: Target) -> Next {
         let at = Timestamp::now();
-        let arm = &self.context.arm;
+        let arm = self.arm();
         let (id, what, seen) = match &target {
             Target::Resource(id) => {
                 let seen = arm.get(id, api_version(id)).await;
@@ -49,8 +50,8 @@ impl<K: Kind> Session<'_, K> {
             K::engine(&mut self.status).operation = None;
             return Next::Plan;
         };
-        self.context.gate.hold_for_operation(&id, &self.holder());
-        let progress = match self.context.arm.poll(&operation.url).await {
+        self.context.gate.hold_for_operation(&self.turn(&id));
+        let progress = match self.arm().poll(&operation.url).await {
             Ok(progress) => progress,
             Err(error) => return Next::Rest(self.set_back("follow the operation on", &id, &error)),
         };
@@ -66,6 +67,7 @@ impl<K: Kind> Session<'_, K> {
                 self.refused(operation.kind, &id, operation.attempt, &error).await
             }
             Progress::Succeeded => {
+                self.context.pace.ended(K::leads_share(), operation.kind, age(&operation));
                 self.just_done = Some((operation.kind, id.clone()));
                 if let Some(applied) = operation.sent {
                     inventory::written(&mut K::engine(&mut self.status).resources, &id, applied);

@@ -11,7 +11,7 @@ use super::{Next, Session, api_version};
 use crate::api::conditions::Reason;
 use crate::api::status::{Applied, Operation, OperationKind, OwnedResource, Refusal};
 use crate::arm::resource_type::{UpdateBy, label};
-use crate::arm::{ArmError, ArmId, Body, Class, Written};
+use crate::arm::{ArmError, ArmId, Body, Cause, Class, Written};
 use crate::engine::body;
 use crate::engine::context::Error;
 use crate::engine::inventory;
@@ -23,6 +23,8 @@ use crate::engine::verdict::{Rest, State, Wake};
 
 /// How long a write waits for another one on the same workspace before its object is looked at again later.
 const GATE_PATIENCE: Duration = Duration::from_secs(10);
+/// When an object that waits for its turn looks again, should nobody have called it.
+pub(super) const QUEUED: Duration = Duration::from_mins(10);
 
 /// An operation that has begun.
 struct Begun {
@@ -103,10 +105,10 @@ impl<K: Kind> Session<'_, K> {
                 Err(FillError::Kubernetes(error)) => return Err(error.into()),
             }
         }
-        if self.context.gate.enter(&wanted.id, &self.holder(), GATE_PATIENCE).await.is_err() {
-            return Ok(Next::Rest(busy(&wanted.id)));
+        if let Some(busy) = self.wait_for_turn(&wanted.id).await {
+            return Ok(Next::Rest(busy));
         }
-        let (arm, version) = (&self.context.arm, wanted.type_.api_version);
+        let (arm, version) = (self.arm(), wanted.type_.api_version);
         let written = match by {
             UpdateBy::Put => arm.put(&wanted.id, version, Body::new(&body)).await,
             UpdateBy::Patch => arm.patch(&wanted.id, version, Body::new(&body)).await,
@@ -136,7 +138,7 @@ impl<K: Kind> Session<'_, K> {
             Err(mut error) => {
                 // A refusal may repeat what it refuses.
                 error.message = filled.redact(&error.message);
-                self.context.gate.leave(&self.holder());
+                self.step_back(&wanted.id, &error);
                 Ok(self.refused(kind, &wanted.id, Some(attempt), &error).await)
             }
         }
@@ -146,10 +148,10 @@ impl<K: Kind> Session<'_, K> {
         if !self.is_current().await? {
             return Ok(Next::Plan);
         }
-        if self.context.gate.enter(&id, &self.holder(), GATE_PATIENCE).await.is_err() {
-            return Ok(Next::Rest(busy(&id)));
+        if let Some(busy) = self.wait_for_turn(&id).await {
+            return Ok(Next::Rest(busy));
         }
-        let deleted = self.context.arm.delete(&id, api_version(&id)).await;
+        let deleted = self.arm().delete(&id, api_version(&id)).await;
         self.fresh_from = Timestamp::now();
         self.wrote |= deleted.is_ok();
         match deleted {
@@ -164,9 +166,26 @@ impl<K: Kind> Session<'_, K> {
                 Ok(Next::Plan)
             }
             Err(error) => {
-                self.context.gate.leave(&self.holder());
+                self.step_back(&id, &error);
                 Ok(Next::Rest(self.judge("delete", &id, &error).await))
             }
+        }
+    }
+
+    /// Waits for the right to write; where that takes longer, a place in the line is kept and this is where the object rests.
+    async fn wait_for_turn(&mut self, id: &ArmId) -> Option<Rest> {
+        self.context.gate.enter(&self.turn(id), GATE_PATIENCE, self.call()).await.err()?;
+        self.queued = true;
+        let message = format!("{} waits for its turn: Azure is at work on it, or on others of its hub", label(id));
+        Some(Rest::new(State::Working, Reason::Busy, message, Wake::After(QUEUED)))
+    }
+
+    /// A write did not go well.
+    fn step_back(&mut self, id: &ArmId, error: &ArmError) {
+        if error.cause == Cause::Busy {
+            self.queued = self.context.gate.refused(&self.turn(id), self.call());
+        } else {
+            self.context.gate.leave(&self.holder());
         }
     }
 
@@ -174,11 +193,11 @@ impl<K: Kind> Session<'_, K> {
         if !self.is_current().await? {
             return Ok(Next::Plan);
         }
-        if self.context.gate.enter(&id, &self.holder(), GATE_PATIENCE).await.is_err() {
-            return Ok(Next::Rest(busy(&id)));
+        if let Some(busy) = self.wait_for_turn(&id).await {
+            return Ok(Next::Rest(busy));
         }
         let body = Body::new(&provision.body);
-        let called = self.context.arm.post(&id, provision.action, api_version(&id), body).await;
+        let called = self.arm().post(&id, provision.action, api_version(&id), body).await;
         self.fresh_from = Timestamp::now();
         self.wrote |= called.is_ok();
         let attempt = plan::call(&provision, &self.retry_token());
@@ -194,7 +213,7 @@ impl<K: Kind> Session<'_, K> {
                 Ok(Next::Plan)
             }
             Err(error) => {
-                self.context.gate.leave(&self.holder());
+                self.step_back(&id, &error);
                 Ok(self.refused(OperationKind::Provision, &id, Some(attempt), &error).await)
             }
         }
@@ -237,7 +256,7 @@ impl<K: Kind> Session<'_, K> {
         retry_after: Option<Duration>,
     ) -> Next {
         tracing::info!(resource = %id, ?kind, "Azure accepted to {} {}", verb(kind), label(id));
-        self.context.gate.hold_for_operation(id, &self.holder());
+        self.context.gate.hold_for_operation(&self.turn(id));
         self.sights.insert(Target::Operation(url.clone()), self.fresh_from, Sight::Running(retry_after));
         let started_at = self.fresh_from.to_string();
         K::engine(&mut self.status).operation =
@@ -278,12 +297,6 @@ impl<K: Kind> Session<'_, K> {
             Err(error) => Err(error.into()),
         }
     }
-}
-
-fn busy(id: &ArmId) -> Rest {
-    let message =
-        format!("{} is being written to on behalf of another object; waiting for that to end", label(&id.top_level()));
-    Rest::new(State::Working, Reason::Busy, message, Wake::Backoff { class: Class::Fast, retry_after: None })
 }
 
 /// What an operation does, as a person says it.

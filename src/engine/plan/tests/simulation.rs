@@ -236,7 +236,7 @@ impl Life {
                 return self.send(OperationKind::Update, by, &wanted, &body, session);
             }
             Step::Delete(id) => return self.delete(&id, session),
-            Step::Provision(id, provision) => return self.provision(&id, &provision, session),
+            Step::Provision(id, provision) => return Some(self.provision(&id, &provision, session)),
             Step::Rest(rest) => return Some(rest),
             Step::Observe(_) | Step::Release => panic!("unexpected: {step:?}"),
         }
@@ -283,7 +283,7 @@ impl Life {
         *writes += 1;
         assert_eq!(*writes, 1, "written twice in one reconcile");
         let attempt = attempt(wanted, TOKEN);
-        self.check_refusal(session, &wanted.id, &attempt);
+        check_refusal(session, &wanted.id, &attempt);
         let inventory = &self.published.resources;
         assert!(inventory.iter().any(|owned| owned.is(wanted.id.as_str())), "written unrecorded");
 
@@ -320,15 +320,15 @@ impl Life {
         None
     }
 
-    fn provision(&mut self, id: &ArmId, provision: &Provision, session: &mut Reconcile) -> Option<Rest> {
+    fn provision(&mut self, id: &ArmId, provision: &Provision, session: &mut Reconcile) -> Rest {
         assert!(!self.deleting, "set up after the deletion began");
         self.check_write(session);
         self.check_owner(id, false);
         let attempt = call(provision, TOKEN);
-        self.check_refusal(session, id, &attempt);
+        check_refusal(session, id, &attempt);
         let answer = self.azure.provision(id, &mut self.rng);
         session.fresh_from = self.pause_between_two_steps();
-        let Answer::Accepted(url) = answer else { return Some(trouble("set up")) };
+        let Answer::Accepted(url) = answer else { return trouble("set up") };
         session.memory.operation = Some(Operation {
             kind: OperationKind::Provision,
             resource_id: id.to_string(),
@@ -337,7 +337,7 @@ impl Life {
             sent: None,
             attempt: Some(attempt),
         });
-        Some(working())
+        working()
     }
 
     fn delete(&mut self, id: &ArmId, session: &mut Reconcile) -> Option<Rest> {
@@ -380,12 +380,6 @@ impl Life {
         assert_eq!(session.memory.operation, None, "written while an operation runs");
     }
 
-    fn check_refusal(&self, session: &Reconcile, id: &ArmId, attempt: &str) {
-        let owned = session.memory.resources.iter().find(|owned| owned.is(id.as_str()));
-        let refused = owned.and_then(|owned| owned.refused.as_ref()).map(|refusal| refusal.attempt.as_str());
-        assert_ne!(refused, Some(attempt), "a refusal was tried again");
-    }
-
     fn check_owner(&self, id: &ArmId, adopts: bool) {
         // A part is whose the whole is.
         let id = &if resource_type::of(id).unwrap().is_part() { id.top_level() } else { id.clone() };
@@ -424,6 +418,12 @@ impl Life {
         let strange = |wanted: &Wanted| self.azure.get(&wanted.id).is_some_and(|there| !is_ours(&wanted.id, there));
         self.wanted().iter().filter(|wanted| whole(wanted)).any(strange)
     }
+}
+
+fn check_refusal(session: &Reconcile, id: &ArmId, attempt: &str) {
+    let owned = session.memory.resources.iter().find(|owned| owned.is(id.as_str()));
+    let refused = owned.and_then(|owned| owned.refused.as_ref()).map(|refusal| refusal.attempt.as_str());
+    assert_ne!(refused, Some(attempt), "a refusal was tried again");
 }
 
 fn refuse(session: &mut Reconcile, id: &ArmId, attempt: Option<String>) {

@@ -1,0 +1,242 @@
+//! `make bench`: 300 projects at once at ARM's real limits. How close to what the limits allow, and without one 429.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use arm_emulator::{Bucket, Config, ConflictScope, JournalEntry, Limits, Settings as AzureSettings, Timings};
+use stage::{Azure, Cluster, Failure, Operator, Settings, repository};
+
+const HUBS: usize = 3;
+const PROJECTS_OF_A_HUB: usize = 100;
+/// How long Azure takes to make a workspace, by its own clock.
+const AZURE_TAKES: Duration = Duration::from_secs(20);
+/// How long either part of the bench may take, by the emulator's clock.
+const PATIENCE: Duration = Duration::from_mins(10);
+const NAMESPACE: &str = "bench";
+/// How many projects one kubectl creates.
+const AT_ONCE: usize = 30;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let program = arguments.next().map_or_else(|| repository().join("target/debug/foundry-operator"), PathBuf::from);
+    let factor = arguments.next().and_then(|factor| factor.parse().ok()).unwrap_or(1);
+    let outcome = tokio::select! {
+        outcome = measure(program, factor) => outcome,
+        _ = tokio::signal::ctrl_c() => Err("interrupted".into()),
+    };
+    match outcome {
+        Ok(report) if report.refused == 0 => ExitCode::SUCCESS,
+        Ok(report) => {
+            say(&format!("\nARM answered 429 to {} calls: the operator has to slow down before that", report.refused));
+            ExitCode::FAILURE
+        }
+        Err(failure) => {
+            say(&format!("\nThe bench failed: {failure}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn measure(program: PathBuf, factor: u32) -> Result<Report, Failure> {
+    let folder = repository().join("target/bench-run");
+    if folder.exists() {
+        fs::remove_dir_all(&folder)?;
+    }
+    fs::create_dir_all(&folder)?;
+    say("Starting a control plane, Azure (emulated) and the operator");
+    let cluster_folder = folder.join("control-plane");
+    let cluster = tokio::task::spawn_blocking(move || Cluster::start(Some(cluster_folder))).await??;
+    let config = Config {
+        settings: AzureSettings {
+            timings: Timings::all(AZURE_TAKES),
+            conflict_scope: ConflictScope::Workspace,
+            time_factor: factor,
+            ..AzureSettings::default()
+        },
+        limits: Limits::default(),
+        journal_capacity: 100_000,
+        ..Config::default()
+    };
+    let limits = config.limits;
+    let azure = Azure::start(&cluster, config).await?;
+    let operator = Operator::start(
+        &cluster,
+        &azure,
+        &Settings { program, folder: folder.clone(), flags: Vec::new(), environment: Vec::new() },
+    )?;
+    let stage = Stage { cluster, azure, operator, factor };
+
+    say(&format!("Creating {HUBS} hubs"));
+    stage.cluster.kubectl(&["create", "namespace", NAMESPACE])?;
+    stage.cluster.apply(&(0..HUBS).map(hub).collect::<String>())?;
+    stage.until_ready("foundryhubs", HUBS).await?;
+    stage.azure.clear_journal();
+
+    let projects = HUBS * PROJECTS_OF_A_HUB;
+    say(&format!("Creating {projects} projects, {PROJECTS_OF_A_HUB} in each hub, at once"));
+    let began = Instant::now();
+    stage.create(&folder, projects)?;
+    say(&format!("{:6.1} s  all are in Kubernetes", began.elapsed().as_secs_f64()));
+    stage.until_ready("foundryprojects", projects).await?;
+    let report = Report::of(&stage.azure.journal(), projects, limits, factor, began.elapsed());
+    say(&report.told(projects));
+    Ok(report)
+}
+
+struct Stage {
+    cluster: Cluster,
+    azure: Azure,
+    operator: Operator,
+    factor: u32,
+}
+
+impl Stage {
+    /// Creates the projects, by several at the same time: kubectl makes one call after the other.
+    fn create(&self, folder: &Path, projects: usize) -> Result<(), Failure> {
+        let all: Vec<usize> = (0..projects).collect();
+        let some = |(number, some): (usize, &[usize])| -> Result<(), Failure> {
+            let file = folder.join(format!("projects-{number}.yaml"));
+            fs::write(&file, some.iter().copied().map(project).collect::<String>())?;
+            self.cluster.kubectl(&["create", "-f", &file.display().to_string()]).map(|_| ())
+        };
+        std::thread::scope(|scope| {
+            let parts: Vec<_> = all.chunks(AT_ONCE).enumerate().map(|part| scope.spawn(move || some(part))).collect();
+            parts.into_iter().try_for_each(|part| part.join().map_err(|_| "a kubectl was not waited for")?)
+        })
+    }
+
+    async fn until_ready(&self, kind: &str, count: usize) -> Result<(), Failure> {
+        let (began, mut told) = (Instant::now(), 0);
+        loop {
+            let ready = self.ready(kind)?;
+            if ready / 50 != told / 50 || ready == count {
+                say(&format!("{:6.1} s  {ready} {kind} are Ready", began.elapsed().as_secs_f64()));
+            }
+            told = ready;
+            if ready == count {
+                return Ok(());
+            }
+            if began.elapsed() > PATIENCE / self.factor.max(1) || !self.operator.is_running() {
+                let log = self.operator.log().display();
+                return Err(format!("{ready} of {count} {kind} became Ready; the operator's log is {log}").into());
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    fn ready(&self, kind: &str) -> Result<usize, Failure> {
+        const STATUS: &str = r#"jsonpath={range .items[*]}{.status.conditions[?(@.type=="Ready")].status}{"\n"}{end}"#;
+        let statuses = self.cluster.kubectl(&["get", kind, "-n", NAMESPACE, "-o", STATUS])?;
+        Ok(statuses.lines().filter(|status| *status == "True").count())
+    }
+}
+
+/// What it took.
+struct Report {
+    refused: usize,
+    busy: usize,
+    /// Word, count, and the least time in seconds that the bucket allows for them.
+    kinds: Vec<(&'static str, usize, f64)>,
+    polls: usize,
+    /// The least time in seconds where, besides, nobody knows how an operation ended before it has.
+    least_with_operations: f64,
+    took: Duration,
+}
+
+impl Report {
+    fn of(journal: &[JournalEntry], projects: usize, limits: Limits, factor: u32, took: Duration) -> Self {
+        let calls: Vec<_> = journal.iter().filter(|call| !call.path.ends_with("/token")).collect();
+        let answered = |status| calls.iter().filter(|call| call.status == status).count();
+        let least = |count: usize, bucket: Bucket| {
+            let beyond = number(count) - f64::from(bucket.capacity);
+            beyond.max(0.0) / bucket.refill_per_second / f64::from(factor)
+        };
+        let kind = |word, methods: &[&str], bucket: Bucket| {
+            let count = calls.iter().filter(|call| methods.contains(&call.method.as_str())).count();
+            (word, count, least(count, bucket))
+        };
+        let reads = calls.iter().filter(|call| call.method == "GET").count();
+        // Each project is looked at once before its operation; while the first ones run, the bucket at best fills up.
+        let afterwards = least(reads.saturating_sub(projects), limits.reads);
+        Self {
+            least_with_operations: AZURE_TAKES.as_secs_f64() / f64::from(factor) + afterwards,
+            refused: answered(429),
+            busy: answered(409),
+            kinds: vec![
+                kind("reads", &["GET"], limits.reads),
+                kind("writes", &["PUT", "PATCH", "POST"], limits.writes),
+                kind("deletes", &["DELETE"], limits.deletes),
+            ],
+            polls: calls.iter().filter(|call| call.path.contains("/workspaceOperationsStatus/")).count(),
+            took,
+        }
+    }
+
+    fn told(&self, projects: usize) -> String {
+        let mut text = format!("\nAnswered 429: {}   answered 409: {}\n", self.refused, self.busy);
+        let mut all = 0;
+        for (word, count, least) in &self.kinds {
+            all += count;
+            let _ = writeln!(text, "{word:<8} {count:>6}   the limits allow them in {least:.1} s");
+        }
+        let least = self.kinds.iter().map(|(.., least)| *least).fold(0.0, f64::max);
+        let took = self.took.as_secs_f64();
+        let (each, followed) = (number(all) / number(projects), number(self.polls) / number(projects));
+        let with = self.least_with_operations;
+        let _ = write!(
+            text,
+            "{each:.2} calls a project, {followed:.2} of them to follow its operation\n\
+             It took {took:.1} s. The limits alone allow as many calls in {least:.1} s: {:.0} %\n\
+             As operations take {} s by Azure's clock, and two reads and a poll come after: {with:.1} s: {:.0} %",
+            100.0 * least / took,
+            AZURE_TAKES.as_secs(),
+            100.0 * with / took
+        );
+        text
+    }
+}
+
+fn number(count: usize) -> f64 {
+    u32::try_from(count).map_or(f64::INFINITY, f64::from)
+}
+
+fn hub(number: usize) -> String {
+    let provider = format!("/subscriptions/{}/resourceGroups/rg-ai/providers", arm_emulator::DEFAULT_SUBSCRIPTION);
+    format!(
+        "---
+apiVersion: foundryoperator.dev/v1alpha1
+kind: FoundryHub
+metadata: {{name: hub-{number}, namespace: {NAMESPACE}}}
+spec:
+  subscriptionId: {}
+  resourceGroup: rg-ai
+  location: westeurope
+  storageAccount: {{resourceId: {provider}/Microsoft.Storage/storageAccounts/stbench{number}}}
+  keyVault: {{resourceId: {provider}/Microsoft.KeyVault/vaults/kv-bench-{number}}}
+",
+        arm_emulator::DEFAULT_SUBSCRIPTION
+    )
+}
+
+fn project(number: usize) -> String {
+    format!(
+        "---
+apiVersion: foundryoperator.dev/v1alpha1
+kind: FoundryProject
+metadata: {{name: project-{number}, namespace: {NAMESPACE}}}
+spec:
+  hubRef: {{name: hub-{}}}
+  friendlyName: Project {number}
+",
+        number % HUBS
+    )
+}
+
+#[expect(clippy::print_stdout, reason = "this program talks to the person who started it")]
+fn say(text: &str) {
+    println!("{text}");
+}
