@@ -102,8 +102,8 @@ impl Client {
 
     /// What every call waits at.
     #[must_use]
-    pub fn throttle(&self) -> &Throttle {
-        &self.throttle
+    pub fn throttle(&self) -> Arc<Throttle> {
+        self.throttle.clone()
     }
 
     /// Why no call can be made at all: a token does not travel in the open.

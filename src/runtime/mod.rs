@@ -15,6 +15,7 @@ use kube::{Api, Client, ResourceExt as _};
 use prometheus::Registry;
 use tokio_util::sync::CancellationToken;
 
+use crate::arm::throttle::gauges::Gauges;
 use crate::arm::{self, ArmMetrics, Providers, Tokens, Transport, WriteGate};
 use crate::kinds::World;
 use http::Readiness;
@@ -39,12 +40,11 @@ pub fn run(options: Options) -> Result<(), Failure> {
 }
 
 async fn operate(options: Options) -> Result<(), Failure> {
-    // Where everything that is counted is registered. What is asked for its state when it is scraped is a
-    // `prometheus::core::Collector`, registered here too.
     let registry = Registry::new();
     let readiness = Arc::new(Readiness::starting());
     http::serve(options.http_address, registry.clone(), readiness.clone()).await?;
     let arm = Arc::new(arm_client(&options, ArmMetrics::new(&registry)?)?);
+    registry.register(Box::new(Gauges::new(arm.throttle())?))?;
     if let Some(error) = arm.misconfigured() {
         tracing::error!(%error, "Azure cannot be called");
         readiness.require(move || Some(error.to_string()));

@@ -2,7 +2,7 @@
 
 use tempfile::TempDir;
 
-use crate::harness::{Scene, Setting, cluster};
+use crate::harness::{SUBSCRIPTION, Scene, Setting, cluster};
 
 #[tokio::test]
 async fn an_operator_that_works_says_so() {
@@ -24,6 +24,23 @@ async fn calls_and_sign_ins_are_counted() {
     assert_eq!((puts, timed, sign_ins), (1, 1, 1));
     assert_eq!(polls, scene.calls("GET", "/workspaceOperationsStatus/").len() as u64);
     assert_eq!(scene.metric("foundry_arm_signed_in").await, 1);
+}
+
+#[tokio::test]
+async fn what_is_left_of_arms_limits_and_who_waits_is_shown() {
+    let scene = Scene::new().await;
+    scene.ready_hub("contoso").await;
+    let (_, shown) = scene.http("/metrics").await;
+    let value = |metric: &str| -> f64 {
+        let line = shown.lines().find_map(|line| line.strip_prefix(metric)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("no {metric} in {shown}")).parse().unwrap()
+    };
+    let writes = format!(r#"kind="writes",subscription="{SUBSCRIPTION}""#);
+    assert!(value(&format!("foundry_arm_tokens{{{writes}}}")) > 0.0);
+    assert!(value(&format!("foundry_arm_refill_per_second{{{writes}}}")) > 0.0);
+    let waiting =
+        format!(r#"foundry_arm_calls_waiting{{kind="reads",priority="interactive",subscription="{SUBSCRIPTION}"}}"#);
+    assert_eq!((value(&waiting), value("foundry_arm_held_back")), (0.0, 0.0));
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 
 pub mod breaker;
 pub mod bucket;
+pub mod gauges;
 pub mod lane;
 pub mod queue;
 mod refusal;
