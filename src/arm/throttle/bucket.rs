@@ -20,6 +20,8 @@ const RATE_SPAN: f64 = 100.0;
 const COUNTED_ON: (f64, f64) = (0.85, 0.4);
 /// What a 429 leaves of the rate: it was not as thought.
 const SLOWER: f64 = 0.8;
+/// From this part of its size on, a bucket is not believed to be the cause of a 429 that does not say so.
+const FULL_ENOUGH: f64 = 0.25;
 /// How much of the difference to the last measurement a learned rate takes over.
 const SMOOTHING: f64 = 0.5;
 
@@ -62,6 +64,8 @@ pub struct Bucket {
     at: Instant,
     /// ARM has answered: the number of tokens is no guess.
     known: bool,
+    /// It was empty, and nothing was heard since: a few calls find out how full it is.
+    scouting: bool,
     rate_known: bool,
     held_until: Option<Instant>,
     sent: u64,
@@ -85,6 +89,7 @@ impl Bucket {
             tokens: capacity,
             at: now,
             known: false,
+            scouting: true,
             rate_known: false,
             held_until: None,
             sent: 0,
@@ -96,10 +101,10 @@ impl Bucket {
     /// How long until so many calls could be sent, one after the other; `None` where only an answer can tell.
     #[must_use]
     pub fn wait_for(&self, calls: usize, now: Instant) -> Option<Duration> {
-        if !self.known && self.under_way as usize + calls > SCOUTS {
-            return None;
-        }
         let held = self.held_until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now));
+        if self.scouting {
+            return (self.under_way as usize + calls <= SCOUTS).then_some(held);
+        }
         let calls = f64::from(u32::try_from(calls).unwrap_or(u32::MAX));
         let missing = calls + self.reserve() - self.tokens_at(now);
         let refill = Duration::try_from_secs_f64(missing.max(0.0) / self.expected_rate()).unwrap_or(LONGEST_HOLD);
@@ -132,6 +137,7 @@ impl Bucket {
     /// The call was answered; without `remaining`, by something that does not tell.
     pub fn answered(&mut self, ticket: &Ticket, remaining: Option<Remaining>, now: Instant) {
         self.under_way = self.under_way.saturating_sub(1);
+        self.scouting = false;
         self.advance(now);
         let Some(Remaining { own, shared }) = remaining else {
             self.known = true;
@@ -151,11 +157,27 @@ impl Bucket {
         self.learn(ticket, own, left < own, now);
     }
 
-    /// ARM answered 429: nothing is sent before it says so.
-    pub fn refused(&mut self, ticket: &Ticket, retry_after: Option<Duration>, now: Instant) {
+    /// The answer was 429. Where the bucket is empty, nothing is sent before ARM says so. FACT: resource providers add 429s
+    /// of their own (ARM reference, section 7): those concern nobody but the caller.
+    pub fn refused(
+        &mut self,
+        ticket: &Ticket,
+        remaining: Option<Remaining>,
+        retry_after: Option<Duration>,
+        now: Instant,
+    ) {
+        if remaining.is_some_and(|left| left.own >= 1.0 && left.shared.is_none_or(|shared| shared >= 1.0)) {
+            return self.answered(ticket, remaining, now);
+        }
         self.unanswered(ticket);
-        self.known = true;
         self.advance(now);
+        // Without a word about what is left, a bucket that was thought to be full is doubted only by and by.
+        if remaining.is_none() && self.known && self.tokens > self.capacity * FULL_ENOUGH {
+            self.tokens /= 2.0;
+            return;
+        }
+        self.known = true;
+        self.scouting = true;
         self.tokens = self.tokens.min(0.0);
         if self.held_until.is_none_or(|until| until <= now) {
             self.rate = (self.rate * SLOWER).max(self.documented_rate / RATE_SPAN);
@@ -287,7 +309,7 @@ mod tests {
             open = still;
             for Call { ticket, answer, .. } in ended {
                 match answer {
-                    None => bucket.refused(&ticket, Some(Duration::from_secs(1)), now),
+                    None => bucket.refused(&ticket, None, Some(Duration::from_secs(1)), now),
                     remaining => bucket.answered(&ticket, remaining, now),
                 }
             }
@@ -381,11 +403,59 @@ mod tests {
         let start = Instant::now();
         let mut bucket = new(start);
         let ticket = bucket.take(start);
-        bucket.refused(&ticket, Some(Duration::from_secs(17)), start);
+        bucket.refused(&ticket, None, Some(Duration::from_secs(17)), start);
         assert!(bucket.wait_for(1, start).unwrap() >= Duration::from_secs(17));
         let unsaid = bucket.take(start);
-        bucket.refused(&unsaid, None, start);
+        bucket.refused(&unsaid, None, None, start);
         assert!(bucket.wait_for(1, start).unwrap() >= Duration::from_secs(17), "the longer wait counts");
+    }
+
+    #[test]
+    fn after_a_refusal_a_few_calls_find_out_how_full_a_large_bucket_is() {
+        let start = Instant::now();
+        let mut bucket = new(start);
+        let left = |own| Some(Remaining { own, shared: None });
+        let first = bucket.take(start);
+        bucket.answered(&first, left(1_000_000.0), start);
+        let second = bucket.take(start);
+        bucket.refused(&second, left(0.0), Some(Duration::from_secs(1)), start);
+        let later = start + Duration::from_secs(1);
+        let scouts: Vec<Ticket> = (0..SCOUTS)
+            .map(|_| {
+                assert_eq!(bucket.wait_for(1, later), Some(Duration::ZERO));
+                bucket.take(later)
+            })
+            .collect();
+        assert_eq!(bucket.wait_for(1, later), None, "more than a few");
+        bucket.answered(&scouts[0], left(900_000.0), later);
+        assert_eq!(bucket.wait_for(1000, later), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn what_a_resource_provider_refuses_holds_up_nobody_else() {
+        let start = Instant::now();
+        let mut bucket = new(start);
+        let left = |own| Some(Remaining { own, shared: Some(900.0) });
+        for remaining in [left(200.0), None] {
+            let ticket = bucket.take(start);
+            bucket.answered(&ticket, left(201.0), start);
+            let ticket = bucket.take(start);
+            bucket.refused(&ticket, remaining, Some(Duration::from_mins(1)), start);
+            assert_eq!(bucket.wait_for(1, start), Some(Duration::ZERO), "{remaining:?}");
+        }
+    }
+
+    #[test]
+    fn refusals_that_do_not_say_why_are_believed_in_the_end() {
+        let start = Instant::now();
+        let mut bucket = new(start);
+        let ticket = bucket.take(start);
+        bucket.answered(&ticket, Some(Remaining { own: 249.0, shared: None }), start);
+        for _ in 0..4 {
+            let ticket = bucket.take(start);
+            bucket.refused(&ticket, None, Some(Duration::from_secs(17)), start);
+        }
+        assert!(bucket.wait_for(1, start).unwrap() >= Duration::from_secs(17));
     }
 
     #[test]

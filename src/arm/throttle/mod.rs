@@ -208,7 +208,9 @@ impl Permit {
         let Some(traffic) = lanes.get_mut(&self.lane) else { return };
         let now = Instant::now();
         match outcome {
-            Outcome::Answered { status: 429, retry_after, .. } => traffic.bucket.refused(&ticket, *retry_after, now),
+            Outcome::Answered { status: 429, headers, retry_after } => {
+                traffic.bucket.refused(&ticket, remaining(headers, self.lane.kind), *retry_after, now);
+            }
             Outcome::Answered { status, headers, .. } => match remaining(headers, self.lane.kind) {
                 // What answers before the bucket is asked, such as the check of the token, says nothing of it.
                 None if *status >= 300 => traffic.bucket.unanswered(&ticket),
@@ -335,7 +337,7 @@ mod tests {
         let throttle = knowing(10).await;
         let permit = throttle.admit(&caller(Priority::Interactive), &lane()).await.unwrap();
         let asked = Some(Duration::from_mins(5));
-        permit.settle("/a", &Outcome::Answered { status: 429, headers: &HeaderMap::new(), retry_after: asked });
+        permit.settle("/a", &Outcome::Answered { status: 429, headers: &left(0), retry_after: asked });
         let error = throttle.admit(&caller(Priority::Interactive), &lane()).await.unwrap_err();
         assert!(error.was_held_back());
         assert!(error.retry_after > Some(Duration::from_mins(4)), "{error:?}");

@@ -202,7 +202,7 @@ impl Report {
         let least = self.kinds.iter().map(|(.., least)| *least).fold(0.0, f64::max);
         let took = self.took.as_secs_f64();
         let (each, followed) = (number(all) / number(projects), number(self.polls) / number(projects));
-        let with = self.least_with_operations;
+        let with = self.least_with_operations.max(least);
         let _ = write!(
             text,
             "{each:.2} calls a project, {followed:.2} of them to follow its operation\n\
