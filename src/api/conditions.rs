@@ -84,6 +84,8 @@ reasons! {
     AlreadyExists,
     /// The resource exists in Azure and another object owns it.
     Conflict,
+    /// The status names a resource that this operator cannot have made.
+    UnknownResource,
     /// The spec asks for another value of a field that Azure fixes at creation.
     FixedFieldDiffers,
     /// Azure differs from the spec, under `managementPolicy: Observe` or right after it was written.

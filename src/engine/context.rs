@@ -55,9 +55,6 @@ pub enum Error {
     /// The object is gone, or another of its name has taken its place.
     #[error("the object is gone")]
     Superseded,
-    /// The plan went in circles.
-    #[error("no rest within {0} steps")]
-    Endless(usize),
 }
 
 impl From<kube::Error> for Error {

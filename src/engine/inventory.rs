@@ -11,11 +11,11 @@ pub fn remember(inventory: &mut Vec<OwnedResource>, resource: OwnedResource) {
     }
 }
 
-/// What was sent has taken effect.
+/// What was sent has taken effect. What was refused beside it may have been so for what is now different.
 pub fn written(inventory: &mut [OwnedResource], id: &ArmId, applied: Applied) {
     if let Some(owned) = inventory.iter_mut().find(|owned| owned.is(id.as_str())) {
         owned.applied = Some(applied);
-        owned.refused = None;
+        inventory.iter_mut().for_each(|owned| owned.refused = None);
     }
 }
 

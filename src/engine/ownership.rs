@@ -48,6 +48,12 @@ pub fn judge(observed: &Value, type_: &ResourceType, mark: &str, recorded: Optio
     }
 }
 
+/// Whether a resource is the very one that the inventory means, as far as that was ever seen.
+#[must_use]
+pub fn is_the_one(owned: &OwnedResource, observed: &Value) -> bool {
+    owned.created_at.is_none() || owned.created_at.as_deref() == created_at(observed)
+}
+
 /// When Azure made the resource.
 #[must_use]
 pub fn created_at(observed: &Value) -> Option<&str> {

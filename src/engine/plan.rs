@@ -16,6 +16,7 @@ use rests::{
 use standing::Standing;
 pub use standing::{applied, attempt, call};
 
+use super::body;
 use super::inventory;
 use super::kind::{Provision, Unresolved, Wanted};
 use super::ownership::{self, Ownership};
@@ -138,16 +139,20 @@ pub fn plan(situation: &Situation<'_>) -> Step {
     if manages && !s.finalizer {
         return Step::AddFinalizer;
     }
-    let leaving = s.memory.resources.iter().rev().filter(|owned| !wanted.iter().any(|w| owned.is(w.id.as_str())));
-    if let (true, Some(owned)) = (manages, leaving.into_iter().next()) {
+    // Parts leave when what they are part of has been brought about: one that cannot leave holds that up no longer.
+    let leaves = |owned: &&OwnedResource| !wanted.iter().any(|wanted| owned.is(wanted.id.as_str()));
+    let mut leaving = s.memory.resources.iter().rev().filter(leaves).filter(|_| manages);
+    if let Some(owned) = leaving.clone().find(|owned| inventory::whole_of(owned).is_none()) {
         return s.delete_one(owned);
     }
-    s.bring_about_all(wanted)
+    let first = wanted.first().and_then(|first| s.bring_about(first));
+    first.or_else(|| leaving.next().map(|part| s.delete_one(part))).unwrap_or_else(|| s.bring_about_all(wanted))
 }
 
-/// Whether a resource is the very one that the inventory means, as far as that was ever seen.
-fn is_the_one(owned: &OwnedResource, observed: &Value) -> bool {
-    owned.created_at.is_none() || owned.created_at.as_deref() == ownership::created_at(observed)
+/// Whether a part that is there is not the one that Azure refused to make.
+fn was_never_made(owned: &OwnedResource, type_: &ResourceType, observed: &Value) -> bool {
+    let failed = observed.pointer(type_.state).is_some_and(|state| state == "Failed");
+    type_.is_part() && owned.applied.is_none() && owned.refused.is_some() && !failed
 }
 
 impl Situation<'_> {
@@ -214,7 +219,7 @@ impl Situation<'_> {
                 "status.resources names {}, which this operator cannot have made: take the entry out",
                 owned.id
             );
-            return Step::Rest(Rest::new(State::Stalled, Reason::Conflict, message, Wake::Event));
+            return Step::Rest(Rest::new(State::Stalled, Reason::UnknownResource, message, Wake::Event));
         };
         match self.whole_is_ours(owned) {
             Ok(true) => {}
@@ -224,9 +229,10 @@ impl Situation<'_> {
         match self.look_at(&id, type_) {
             Err(unseen) => Step::Observe(unseen),
             Ok(None) => Step::Forget(id, Farewell::Gone),
+            Ok(Some(observed)) if was_never_made(owned, type_, observed) => Step::Forget(id, Farewell::NotOurs),
             Ok(Some(observed)) => match ownership::judge(observed, type_, self.mark, Some(owned)) {
                 // The mark alone is not enough here: another object of ours, of the same name, may have made a namesake.
-                Ownership::Ours if is_the_one(owned, observed) => self.end(id, type_, observed),
+                Ownership::Ours if ownership::is_the_one(owned, observed) => self.end(id, type_, observed),
                 Ownership::Ours | Ownership::Unmarked | Ownership::Foreign(_) => Step::Forget(id, Farewell::NotOurs),
             },
         }
@@ -239,7 +245,8 @@ impl Situation<'_> {
         let (Some(whole), Some(type_)) = (whole, resource_type::of(&id)) else { return Ok(false) };
         let observed = self.look_at(&id, type_)?;
         Ok(observed.is_none_or(|observed| {
-            ownership::judge(observed, type_, self.mark, Some(whole)) == Ownership::Ours && is_the_one(whole, observed)
+            ownership::judge(observed, type_, self.mark, Some(whole)) == Ownership::Ours
+                && ownership::is_the_one(whole, observed)
         }))
     }
 
@@ -257,18 +264,18 @@ impl Situation<'_> {
     }
 
     fn bring_about_all(&self, set: &[Wanted]) -> Step {
-        let mut stalled = None;
+        let mut resting = None;
         for (place, wanted) in set.iter().enumerate() {
             match self.bring_about(wanted) {
                 None => {}
-                // A member that Azure refuses holds up no other one; but all hang on the first.
-                Some(Step::Rest(rest)) if rest.state == State::Stalled && place > 0 => {
-                    stalled.get_or_insert(Step::Rest(rest));
+                // A member that has to wait, or that Azure refuses, holds up no other one; but all hang on the first.
+                Some(Step::Rest(rest)) if place > 0 => {
+                    resting.get_or_insert(Step::Rest(rest));
                 }
                 Some(step) => return step,
             }
         }
-        stalled.unwrap_or_else(|| self.settle(set))
+        resting.unwrap_or_else(|| self.settle(set))
     }
 
     /// The step that brings one resource nearer to what it should be; `None` where it is.
@@ -320,7 +327,14 @@ impl Situation<'_> {
     }
 
     fn mend(&self, wanted: &Wanted, recorded: Option<&OwnedResource>, observed: &Value) -> Option<Step> {
-        let owner = ownership::judge(observed, wanted.type_, self.mark, recorded);
+        let owner = match ownership::judge(observed, wanted.type_, self.mark, recorded) {
+            // A part that was there before the inventory named it was made by somebody else, unless it is just as wanted.
+            Ownership::Ours if wanted.type_.is_part() && recorded.is_none() => {
+                let differs = !body::differences(&wanted.body, observed, &[], wanted.type_).is_empty();
+                if differs { Ownership::Unmarked } else { Ownership::Ours }
+            }
+            owner => owner,
+        };
         let looks_only = self.policies.management == ManagementPolicy::Observe;
         match &owner {
             // Looking is not harmless: what an object publishes, others build on.

@@ -17,10 +17,30 @@ use crate::api::conditions::Reason;
 pub struct Filled(Vec<SecretString>);
 
 impl Filled {
-    /// A text without the values.
+    /// A text without the values, and without what is left of one where the text was cut in the middle of it.
     #[must_use]
     pub fn redact(&self, text: &str) -> String {
-        self.0.iter().fold(text.to_owned(), |text, value| text.replace(value.expose_secret(), "***"))
+        self.0.iter().fold(text.to_owned(), |text, value| {
+            // An answer that repeats what it was sent may have it as it stands in JSON.
+            let (plain, escaped) = (value.expose_secret(), Value::from(value.expose_secret()).to_string());
+            let escaped = escaped.trim_matches('"');
+            let both = |first: &str, then: &str| without(&without(&text, first), then);
+            let (one, other) = (both(plain, escaped), both(escaped, plain));
+            if one.len() <= other.len() { one } else { other }
+        })
+    }
+}
+
+/// Beginnings of a value that are shorter tell too little to be taken out.
+const TELLING: usize = 6;
+
+fn without(text: &str, value: &str) -> String {
+    let text = text.replace(value, "***");
+    let beginnings = value.char_indices().map(|(end, _)| &value[..end]).filter(|beginning| beginning.len() >= TELLING);
+    let longest = beginnings.take_while(|beginning| beginning.len() <= text.len()).take_while(|it| text.contains(*it));
+    match longest.last() {
+        Some(beginning) => text.replace(beginning, "***"),
+        None => text,
     }
 }
 
@@ -95,5 +115,14 @@ mod tests {
     fn a_value_is_taken_out_of_what_is_said_about_it() {
         let filled = Filled(vec![SecretString::from("hush"), SecretString::from("secret")]);
         assert_eq!(filled.redact("key 'hush' is no secret: hush"), "key '***' is no ***: ***");
+    }
+
+    #[test]
+    fn a_value_that_was_cut_in_the_middle_is_taken_out_too() {
+        let filled = Filled(vec![SecretString::from("-----BEGIN KEY-----\nabcdefghij\n-----END KEY-----")]);
+        let escaped = "refused: -----BEGIN KEY-----\\nabcde…";
+        assert_eq!(filled.redact(escaped), "refused: ***…");
+        assert_eq!(filled.redact("refused: -----BEGIN KEY-----\nabcdefgh"), "refused: ***");
+        assert_eq!(filled.redact("nothing of it"), "nothing of it");
     }
 }

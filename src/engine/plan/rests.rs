@@ -69,7 +69,7 @@ pub(super) fn foreign(wanted: &Wanted, owner: &str, mark: &str) -> Step {
                 "if this cluster takes the place of that one, run the operator with --cluster-id {cluster}; or {ANOTHER_NAME}"
             )
         }
-        _ => ANOTHER_NAME.to_owned(),
+        _ => format!("if that object is gone for good, take the mark {OWNER_KEY} off in Azure; or {ANOTHER_NAME}"),
     };
     let message = format!("{} belongs to {owner} (cluster/namespace/name): {advice}", label(&wanted.id));
     Step::Rest(Rest::new(State::Stalled, Reason::Conflict, message, Wake::Resync))

@@ -7,6 +7,7 @@ mod registering;
 mod write;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use kube::runtime::controller::Action;
@@ -20,7 +21,7 @@ use super::kind::{Kind, Unresolved, Wanted};
 use super::plan::{Farewell, Situation, Step, plan};
 use super::sight::Sights;
 use super::urgency::priority;
-use super::verdict::Rest;
+use super::verdict::{Rest, State, Wake};
 use crate::api::conditions::Reason;
 use crate::api::status::{OperationKind, OwnedResource};
 use crate::api::{FINALIZER, RECONCILE_AT};
@@ -28,8 +29,10 @@ use crate::arm::gate::Call;
 use crate::arm::resource_type::{self, label};
 use crate::arm::{self, ArmId, Caller, Turn};
 
-/// More steps than any reconcile needs.
+/// Most steps that one reconcile takes.
 const STEP_LIMIT: usize = 64;
+/// When a reconcile goes on that took as many.
+const GOING_ON: Duration = Duration::from_millis(200);
 
 #[expect(clippy::struct_excessive_bools, reason = "four facts that have nothing to do with each other")]
 pub(super) struct Session<'c, K: Kind> {
@@ -99,7 +102,10 @@ impl<'c, K: Kind> Session<'c, K> {
                 }
             }
         }
-        Err(Error::Endless(STEP_LIMIT))
+        // A large set may need more: what was found out so far is kept.
+        let message = format!("more than {STEP_LIMIT} steps to take; going on with the rest");
+        let resolved = self.object.resolve(&self.context.world);
+        self.rest(Rest::new(State::Working, Reason::InProgress, message, Wake::After(GOING_ON)), &resolved).await
     }
 
     fn plan(&mut self, resolved: &Result<Vec<Wanted>, Unresolved>) -> Step {
@@ -205,7 +211,8 @@ impl<'c, K: Kind> Session<'c, K> {
 
     fn retry_token(&self) -> String {
         let asked = self.object.annotations().get(RECONCILE_AT).map_or("", String::as_str);
-        format!("{}/{asked}", env!("CARGO_PKG_VERSION"))
+        let generation = self.object.meta().generation.unwrap_or_default();
+        format!("{}/{generation}/{asked}", env!("CARGO_PKG_VERSION"))
     }
 }
 

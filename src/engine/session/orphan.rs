@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use kube::ResourceExt as _;
+use serde_json::Value;
 
 use super::{Session, api_version};
 use crate::api::conditions::Reason;
@@ -21,18 +22,21 @@ impl<K: Kind> Session<'_, K> {
     /// Drops a resource from the inventory because its owner lets it go, unless the object is not as it seemed.
     pub(super) async fn let_go(&mut self, id: &ArmId) -> Result<(), Error> {
         let mut note = format!("{} stays in Azure, as the object's policies say", label(id));
-        if self.object.policies().management == ManagementPolicy::Manage {
+        let unmarked = if self.object.policies().management == ManagementPolicy::Manage {
             if !self.is_current().await? {
                 return Ok(());
             }
-            let late = format!("Azure did not answer within {PATIENCE:?}");
+            let late = format!("it could not be done within {PATIENCE:?}");
             let unmarked = tokio::time::timeout(PATIENCE, self.unmark(id)).await.unwrap_or(Err(late));
             self.context.gate.leave(&self.holder());
-            if let Err(why) = unmarked {
-                note = format!(
-                    "{note}; its owner mark {OWNER_KEY} could not be taken off ({why}): take it off by hand before another object adopts it"
-                );
-            }
+            unmarked
+        } else {
+            Err("managementPolicy is not Manage".to_owned())
+        };
+        if let Err(why) = unmarked {
+            note = format!(
+                "{note}; its owner mark {OWNER_KEY}, if it has one, was not taken off ({why}): take it off by hand before another object adopts it"
+            );
         }
         let engine = K::engine(&mut self.status);
         inventory::forget(&mut engine.resources, id);
@@ -48,10 +52,11 @@ impl<K: Kind> Session<'_, K> {
         let observed = self.arm().get(id, api_version(id)).await.map_err(|error| told(&error))?;
         let mark = self.object.mark(&self.context.world);
         let owned = K::engine(&mut self.status).resources.iter().find(|owned| owned.is(id.as_str()));
-        let Some(observed) = observed.filter(|there| ownership::judge(there, type_, &mark, owned) == Ownership::Ours)
-        else {
-            return Ok(());
+        let ours = |there: &Value| {
+            let judged = ownership::judge(there, type_, &mark, owned) == Ownership::Ours;
+            judged && owned.is_some_and(|owned| ownership::is_the_one(owned, there))
         };
+        let Some(observed) = observed.filter(ours) else { return Ok(()) };
         let Some(mut unmarked) = body::unmarked(&observed, type_) else { return Ok(()) };
         if type_.update == UpdateBy::Put {
             self.fill_in_what_azure_hides(id, &mut unmarked).await?;
@@ -68,7 +73,7 @@ impl<K: Kind> Session<'_, K> {
     }
 
     /// What is written whole needs its credentials, which Azure does not give back.
-    async fn fill_in_what_azure_hides(&self, id: &ArmId, sent: &mut serde_json::Value) -> Result<(), String> {
+    async fn fill_in_what_azure_hides(&self, id: &ArmId, sent: &mut Value) -> Result<(), String> {
         let resolved = self.object.resolve(&self.context.world).map_err(|unresolved| unresolved.message)?;
         let wanted = resolved.iter().find(|wanted| wanted.id == *id).ok_or("the spec no longer asks for it")?;
         if wanted.body["properties"]["authType"] != sent["properties"]["authType"] {

@@ -152,7 +152,11 @@ impl<K: Kind> Session<'_, K> {
         let parameters = PatchParams::apply(FIELD_MANAGER).force();
         match self.api.patch_status(&self.object.name_any(), &parameters, &Patch::Apply(&patch)).await {
             Ok(object) => self.object = object,
-            Err(kube::Error::Api(status)) if status.is_not_found() => return Ok(false),
+            Err(kube::Error::Api(status)) if status.is_not_found() => {
+                // Nothing is held for an object that has gone, whatever it began.
+                self.context.gate.leave(&self.holder());
+                return Ok(false);
+            }
             Err(error) => return Err(error.into()),
         }
         self.confirmed |= !self.wrote;

@@ -164,7 +164,7 @@ fn an_entry_that_the_operator_cannot_have_made_is_never_deleted() {
     for id in ["not an id", elsewhere] {
         let owned = OwnedResource { id: id.to_owned(), ..OwnedResource::default() };
         let rest = deleting().remembers(owned).rest();
-        assert_eq!((rest.state, rest.reason), (State::Stalled, Reason::Conflict));
+        assert_eq!((rest.state, rest.reason), (State::Stalled, Reason::UnknownResource));
         assert!(rest.message.contains(id), "{}", rest.message);
     }
 }

@@ -27,12 +27,61 @@ fn parts_are_read_all_at_once() {
     assert_eq!(scene.sees_listed(&workspace(), RULES, [made(&pypi)]).plan(), Step::Create(conda));
 }
 
+fn made_otherwise(rule: &Wanted) -> Value {
+    with(&made(rule), "/properties", "destination", "elsewhere.org")
+}
+
 #[test]
-fn a_part_that_is_there_is_whose_the_whole_is() {
+fn a_part_that_the_inventory_names_is_whose_the_whole_is() {
     let pypi = rule("pypi");
-    let by_hand = with(&made(&pypi), "/properties", "destination", "elsewhere.org");
-    let scene = listed([by_hand]).wants([workspace(), pypi.clone()]).remembers(recorded(&pypi));
+    let scene = listed([made_otherwise(&pypi)]).wants([workspace(), pypi.clone()]).remembers(recorded(&pypi));
     assert_eq!(scene.update().differences, ["/properties/destination"]);
+}
+
+#[test]
+fn a_part_that_somebody_made_otherwise_is_not_taken_over_silently() {
+    let pypi = rule("pypi");
+    let scene = listed([made_otherwise(&pypi)]).wants([workspace(), pypi.clone()]);
+    assert_eq!((scene.rest().state, scene.rest().reason), (State::Stalled, Reason::AlreadyExists));
+    assert_eq!(scene.adopts().plan(), Step::Record(pypi));
+}
+
+#[test]
+fn a_part_that_is_just_as_wanted_needs_nobodys_leave() {
+    let pypi = rule("pypi");
+    let scene = listed([made(&pypi)]).wants([workspace(), pypi.clone()]);
+    assert_eq!(scene.plan(), Step::Confirm(confirmed(&pypi)));
+}
+
+#[test]
+fn a_part_that_azure_refused_to_make_is_not_deleted_where_somebody_made_it() {
+    let pypi = rule("pypi");
+    let scene =
+        |there: Value| listed([there]).wants([workspace()]).remembers(recorded(&pypi)).refused(&pypi, "Azure said no");
+    assert_eq!(scene(made(&pypi)).plan(), Step::Forget(pypi.id.clone(), Farewell::NotOurs));
+    assert_eq!(scene(with_state(&pypi, "Failed")).plan(), Step::Delete(pypi.id.clone()), "it was made, and failed");
+}
+
+#[test]
+fn what_it_is_part_of_is_brought_about_before_a_part_leaves() {
+    let (hub, pypi) = (workspace(), rule("pypi"));
+    let scene = Scene::new()
+        .wants([hub.clone()])
+        .remembers(confirmed(&hub))
+        .remembers(confirmed(&pypi))
+        .sees(&hub, with(&made(&hub), "/properties", "friendlyName", "X"))
+        .sees_listed(&hub, RULES, [made(&pypi)]);
+    assert_eq!(scene.update().wanted, hub);
+}
+
+#[test]
+fn a_part_that_is_waited_for_holds_up_no_other() {
+    let (one, two) = (rule("one"), rule("two"));
+    let scene = listed([with_state(&one, "Provisioning")])
+        .wants([workspace(), one.clone(), two.clone()])
+        .remembers(confirmed(&one))
+        .remembers(recorded(&two));
+    assert_eq!(scene.plan(), Step::Create(two));
 }
 
 #[test]
@@ -99,20 +148,16 @@ fn before_a_part_is_deleted_the_whole_is_looked_at() {
 }
 
 #[test]
-fn a_part_of_what_is_anothers_is_let_go() {
+fn a_part_of_what_is_anothers_is_left_alone() {
     let (hub, pypi) = (workspace(), rule("pypi"));
-    let scene = |there: Value| {
-        Scene::new()
-            .wants([hub.clone()])
-            .remembers(confirmed(&hub))
-            .remembers(confirmed(&pypi))
-            .sees(&hub, there)
-            .sees_listed(&hub, RULES, [made(&pypi)])
-    };
-    let let_go = Step::Forget(pypi.id.clone(), Farewell::NotOurs);
-    assert_eq!(scene(made_by_others(&hub)).plan(), let_go);
-    let namesake = with(&made(&hub), "/systemData", "createdAt", "2027-01-01T00:00:00Z");
-    assert_eq!(scene(namesake).plan(), let_go);
+    let rest = Scene::new()
+        .wants([hub.clone()])
+        .remembers(confirmed(&hub))
+        .remembers(confirmed(&pypi))
+        .sees(&hub, made_by_others(&hub))
+        .sees_listed(&hub, RULES, [made(&pypi)])
+        .rest();
+    assert_eq!((rest.state, rest.reason), (State::Stalled, Reason::Conflict));
 }
 
 #[test]
