@@ -21,6 +21,8 @@ const CALL_TIMEOUT: Duration = Duration::from_mins(1);
 const READ_ATTEMPTS: u32 = 3;
 /// A longer wait than this is the caller's business, so that nobody sleeps on a worker's place.
 const LONGEST_PAUSE_IN_CALL: Duration = Duration::from_secs(5);
+/// Longest wait that is believed where ARM asks for one.
+const LONGEST_ASKED: Duration = Duration::from_hours(1);
 /// Largest answer that is read, in bytes.
 const ANSWER_LIMIT: usize = 4 << 20;
 /// The version of ARM's own operations (ARM reference, section 1).
@@ -280,7 +282,7 @@ impl Client {
         let answer = match outcome.unwrap_or_else(|_| Err(late())) {
             Ok(answer) => answer,
             Err(error) => {
-                let sent = error.cause != Cause::SignIn;
+                let sent = !matches!(error.cause, Cause::SignIn | Cause::Misconfigured);
                 permit.settle(&path, &if sent { Outcome::Unanswered(&error) } else { Outcome::NotSent });
                 return Err(unanswered(error));
             }
@@ -322,7 +324,9 @@ impl Client {
         if answer.status != StatusCode::UNAUTHORIZED {
             return Ok(answer);
         }
-        self.tokens.renew(&bearer).await;
+        if !self.tokens.renew(&bearer).await {
+            return Ok(answer);
+        }
         tracing::info!(request_id, "ARM refused the token; signing in anew");
         let bearer = self.tokens.bearer().await?;
         self.exchange(method, url, body, request_id, &bearer).await
@@ -399,7 +403,14 @@ fn asks_for_claims(headers: &HeaderMap) -> bool {
 }
 
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
+    headers
+        .get(RETRY_AFTER)?
+        .to_str()
+        .ok()?
+        .trim()
+        .parse()
+        .ok()
+        .map(|seconds| Duration::from_secs(seconds).min(LONGEST_ASKED))
 }
 
 /// Names one request for a support ticket: a random GUID.

@@ -16,6 +16,12 @@ use super::transport::Transport;
 
 /// How long a failed sign-in speaks for everybody: a thousand objects do not ask a thousand times.
 const REMEMBERED: Duration = Duration::from_secs(3);
+/// The same as long as there is a token that lasts: nobody is in a hurry.
+const REMEMBERED_AT_EASE: Duration = Duration::from_secs(30);
+/// How long a sign-in may take as long as there is a token that lasts.
+const LIMIT_AT_EASE: Duration = Duration::from_secs(2);
+/// How often at most a token is given up because ARM refused it: what ARM refuses may be the caller, and not the token.
+const GIVEN_UP_EVERY: Duration = Duration::from_mins(1);
 /// Longest time that one sign-in may take. A machine without an identity does not answer at all.
 const LIMIT: Duration = Duration::from_secs(20);
 /// How long before its end a token is renewed.
@@ -38,6 +44,8 @@ struct State {
     credential: Option<Arc<dyn TokenCredential>>,
     held: Option<Held>,
     failed: Option<(Instant, ArmError)>,
+    /// When a token was last given up because ARM refused it.
+    given_up: Option<Instant>,
     given: u64,
 }
 
@@ -81,12 +89,14 @@ impl Tokens {
         if let Some(bearer) = state.good_for(RENEWED_BEFORE) {
             return Ok(bearer);
         }
+        let at_ease = state.good_for(USED_BEFORE).is_some();
+        let (limit, remembered) = if at_ease { (LIMIT_AT_EASE, REMEMBERED_AT_EASE) } else { (LIMIT, REMEMBERED) };
         if let Some((at, error)) = &state.failed
-            && at.elapsed() < REMEMBERED
+            && at.elapsed() < remembered
         {
             return state.good_for(USED_BEFORE).ok_or_else(|| error.clone());
         }
-        match self.ask(&mut state.credential).await {
+        match self.ask(&mut state.credential, limit).await {
             Ok((header, ends)) => {
                 self.metrics.sign_in(self.sign_in.name(), SignInOutcome::Ok);
                 state.given += 1;
@@ -109,19 +119,25 @@ impl Tokens {
         }
     }
 
-    /// Forgets the token that ARM refused, and the credential with what it remembers. Of many calls that were refused at
-    /// once, the first does it for all.
-    pub async fn renew(&self, refused: &Bearer) {
+    /// Gives up the token that ARM refused, and the credential with what it remembers; true where another try makes sense. Of
+    /// many calls that were refused at once, the first does it for all. Until there is another token, the old one stays.
+    pub async fn renew(&self, refused: &Bearer) -> bool {
         let mut state = self.state.lock().await;
-        if state.held.as_ref().is_some_and(|held| held.bearer.number == refused.number) {
-            state.held = None;
-            state.credential = None;
+        let recently = state.given_up.is_some_and(|at| at.elapsed() < GIVEN_UP_EVERY);
+        let Some(held) = state.held.as_mut().filter(|held| held.bearer.number == refused.number) else { return true };
+        if recently {
+            return false;
         }
+        held.ends = held.ends.min(SystemTime::now() + RENEWED_BEFORE);
+        state.given_up = Some(Instant::now());
+        state.credential = None;
+        true
     }
 
     async fn ask(
         &self,
         credential: &mut Option<Arc<dyn TokenCredential>>,
+        limit: Duration,
     ) -> Result<(HeaderValue, SystemTime), (SignInOutcome, ArmError)> {
         let failed = |message: &str, outcome: SignInOutcome| {
             let reached = outcome != SignInOutcome::Unreachable;
@@ -135,11 +151,11 @@ impl Tokens {
                 none.insert(made.map_err(|error| failed(&super::client::chain(&error), SignInOutcome::Refused))?)
             }
         };
-        let token = tokio::time::timeout(LIMIT, credential.get_token(&[&self.scope], None)).await;
+        let token = tokio::time::timeout(limit, credential.get_token(&[&self.scope], None)).await;
         let AccessToken { token, expires_on, .. } = match token {
             Ok(Ok(token)) => token,
             Ok(Err(error)) => return Err(failed(&super::client::chain(&error), outcome(&error))),
-            Err(_) => return Err(failed(&format!("no answer within {LIMIT:?}"), SignInOutcome::Unreachable)),
+            Err(_) => return Err(failed(&format!("no answer within {limit:?}"), SignInOutcome::Unreachable)),
         };
         let mut header = HeaderValue::try_from(format!("Bearer {}", token.secret()))
             .map_err(|_| failed("a token that no header can hold", SignInOutcome::Refused))?;

@@ -69,7 +69,7 @@ fn assign_role(message: &str) -> String {
             let scope = assigned_at(action, scope);
             format!(
                 "give the operator's identity a role with {action}: az role assignment create --assignee-object-id \
-                 {object_id} --role \"{role}\" --scope {scope}; it may take minutes to be seen"
+                 {object_id} --role \"{role}\" --scope \"{scope}\"; it may take minutes to be seen"
             )
         }
         _ => {
@@ -103,16 +103,18 @@ fn role(action: &str) -> &'static str {
     }
 }
 
+const GROUPS: &str = "/resourcegroups/";
+
 /// Workspaces come and go: their role belongs on the resource group. Everything else is asked for where it is missing, and
 /// of several scopes the first.
 fn assigned_at<'a>(action: &str, scope: &'a str) -> &'a str {
     let scope = scope.split(',').next().unwrap_or(scope);
+    if !action.to_ascii_lowercase().starts_with("microsoft.machinelearningservices/") {
+        return scope;
+    }
     let lower = scope.to_ascii_lowercase();
-    let end = if action.to_ascii_lowercase().starts_with("microsoft.machinelearningservices/") {
-        lower.find("/providers/")
-    } else {
-        None
-    };
+    let group = lower.find(GROUPS).map(|at| at + GROUPS.len());
+    let end = group.map_or_else(|| lower.find("/providers/"), |name| lower[name..].find('/').map(|end| name + end));
     end.map_or(scope, |end| &scope[..end])
 }
 
@@ -147,7 +149,7 @@ mod tests {
              recently granted, please refresh your credentials."
         );
         let advice = told(Remedy::AssignRole, &message, "");
-        let command = format!("--assignee-object-id o-1 --role \"Azure AI Administrator\" --scope {GROUP};");
+        let command = format!("--assignee-object-id o-1 --role \"Azure AI Administrator\" --scope \"{GROUP}\";");
         assert!(advice.contains(&command), "{advice}");
     }
 
@@ -161,7 +163,16 @@ mod tests {
              linked scope(s) are invalid."
         );
         let advice = told(Remedy::AssignRole, &message, "");
-        assert!(advice.contains(&format!("--role \"Storage Account Contributor\" --scope {storage};")), "{advice}");
+        assert!(advice.contains(&format!("--role \"Storage Account Contributor\" --scope \"{storage}\";")), "{advice}");
+    }
+
+    #[test]
+    fn a_resource_group_of_an_unlucky_name_is_named_whole() {
+        let group = "/subscriptions/s/resourceGroups/providers";
+        let workspace = format!("{group}/providers/Microsoft.MachineLearningServices/workspaces/hub");
+        let action = "Microsoft.MachineLearningServices/workspaces/write";
+        assert_eq!(assigned_at(action, &workspace), group);
+        assert_eq!(assigned_at(action, group), group);
     }
 
     #[test]

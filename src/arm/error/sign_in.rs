@@ -31,7 +31,7 @@ pub(super) fn advice(sign_in: &SignIn, cloud: &Cloud, told: &str, reached: bool)
              restart the operator"
         ),
         Some(7_000_222) => format!(
-            "the secret has expired: az ad app credential reset --id {client}, set AZURE_CLIENT_SECRET and restart the \
+            "the secret has expired: az ad app credential reset --append --id {client}, set AZURE_CLIENT_SECRET and restart the \
              operator"
         ),
         Some(70_021 | 70_025) => federate(client, "issuer, subject and audience of the ServiceAccount's token"),

@@ -69,6 +69,8 @@ struct Family {
     in_operation: usize,
     /// An operation runs on the hub itself.
     led: bool,
+    /// Whose write was refused last.
+    refused: Option<String>,
 }
 
 #[derive(Default)]
@@ -118,6 +120,7 @@ impl WriteGate {
         if before == Some(Stage::Writing) && turn.takes_room {
             let family = state.family(turn);
             family.slots.accepted(family.held);
+            family.refused.take_if(|holder| *holder == turn.holder);
         }
         Self::go_on(state);
     }
@@ -130,9 +133,14 @@ impl WriteGate {
         let family = state.family(turn);
         let others = family.held;
         let waits = turn.takes_room && others > 0;
-        if waits {
+        let again = family.refused.replace(turn.holder.clone()).as_ref() == Some(&turn.holder);
+        let ticket = Ticket { turn: turn.clone(), present: None, call };
+        if waits && again {
+            // It is its own workspace that is busy: that says nothing of the others, and they go first.
+            state.waiting.push_back(ticket);
+        } else if waits {
             family.slots.refused(others);
-            state.waiting.push_front(Ticket { turn: turn.clone(), present: None, call });
+            state.waiting.push_front(ticket);
         }
         Self::go_on(state);
         waits

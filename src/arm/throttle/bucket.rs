@@ -18,8 +18,14 @@ const RATE_SPAN: f64 = 100.0;
 /// The part of the rate that is counted on between answers, once it was measured and before. It may be lower than thought;
 /// where there is more after all, the next answer shows it.
 const COUNTED_ON: (f64, f64) = (0.85, 0.4);
+/// How much of the way back to the documented rate each answer of a full bucket is.
+const RECOVERY: f64 = 0.1;
 /// What a 429 leaves of the rate: it was not as thought.
 const SLOWER: f64 = 0.8;
+/// 429s alone do not bring the rate further below the documented one than this many times.
+const SLOWEST: f64 = 10.0;
+/// Most that is kept in reserve, in calls.
+const LARGEST_RESERVE: f64 = 50.0;
 /// From this part of its size on, a bucket is not believed to be the cause of a 429 that does not say so.
 const FULL_ENOUGH: f64 = 0.25;
 /// How much of the difference to the last measurement a learned rate takes over.
@@ -180,7 +186,7 @@ impl Bucket {
         self.scouting = true;
         self.tokens = self.tokens.min(0.0);
         if self.held_until.is_none_or(|until| until <= now) {
-            self.rate = (self.rate * SLOWER).max(self.documented_rate / RATE_SPAN);
+            self.rate = (self.rate * SLOWER).max(self.documented_rate / SLOWEST);
         }
         let until = now + retry_after.unwrap_or(UNSAID_HOLD).min(LONGEST_HOLD);
         self.held_until = self.held_until.max(Some(until));
@@ -212,7 +218,7 @@ impl Bucket {
     /// Kept for what the model does not know: other callers, and a rate that is lower than thought.
     fn reserve(&self) -> f64 {
         let part = if self.rate_known { (self.capacity * 0.05).max(2.0) } else { self.capacity * 0.33 };
-        part.min(self.capacity - 1.0)
+        part.min(LARGEST_RESERVE).min(self.capacity - 1.0)
     }
 
     fn advance(&mut self, now: Instant) {
@@ -224,6 +230,10 @@ impl Bucket {
     /// one that others empty says nothing.
     fn learn(&mut self, ticket: &Ticket, own: f64, shared_is_short: bool, now: Instant) {
         if own > self.capacity * 0.9 || shared_is_short {
+            // A bucket that stays full is refilled at least as fast as documented, for all that is known.
+            if !shared_is_short && self.rate < self.documented_rate {
+                self.rate += (self.documented_rate - self.rate) * RECOVERY;
+            }
             self.mark = None;
             return;
         }
@@ -238,6 +248,11 @@ impl Bucket {
         }
         let seconds = here.at.saturating_duration_since(mark.at).as_secs_f64();
         let refilled = here.remaining - mark.remaining + count(here.number - mark.number);
+        if refilled <= 0.0 {
+            // Others empty it.
+            self.mark = None;
+            return;
+        }
         let measured = refilled / seconds.max(0.001);
         let of_time = (mark.trip + here.trip).as_secs_f64() * measured.max(0.0);
         let doubt = 2.0 + f64::from(mark.beside) + f64::from(here.beside) + of_time;

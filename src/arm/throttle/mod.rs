@@ -223,7 +223,12 @@ impl Permit {
         let failure = match outcome {
             Outcome::NotSent if probe => return breaker.probe_lost(),
             Outcome::NotSent => return,
-            Outcome::Answered { status, .. } if *status < 500 => None,
+            // What says how much is left came through ARM: who failed is a resource provider.
+            Outcome::Answered { status, headers, .. }
+                if *status < 500 || remaining(headers, self.lane.kind).is_some() =>
+            {
+                None
+            }
             Outcome::Answered { status, .. } => Some(format!("HTTP {status}")),
             Outcome::Unanswered(error) => Some(error.message.clone()),
         };

@@ -88,7 +88,9 @@ impl<T> Queue<T> {
         // Each other share has its turn once for each of one's own.
         let others: usize =
             line.iter().filter(|(share, _)| *share != caller.share).map(|(_, line)| line.len().min(own + 1)).sum();
-        urgent + own + others
+        let same = own + others;
+        // However many are more urgent, each priority has at least one turn of all.
+        urgent.min((TURNS.len() - 1) * (same + 1)) + same
     }
 
     /// Whether nobody waits.
