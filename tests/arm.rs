@@ -281,7 +281,7 @@ async fn a_token_that_arm_refuses_is_renewed_once_and_at_once() {
         let error = client.get(&hub(), VERSION).await.unwrap_err();
         assert_eq!(error.cause, Cause::SignIn);
     }
-    assert_eq!(emulator.journal_matching("POST", "/token").len(), 2);
+    assert_eq!(emulator.journal_matching("POST", "/token").len(), 3);
 }
 
 #[tokio::test]

@@ -322,6 +322,7 @@ impl Client {
         let bearer = self.tokens.bearer().await?;
         let answer = self.exchange(method, url, body, request_id, &bearer).await?;
         if answer.status != StatusCode::UNAUTHORIZED {
+            self.tokens.is_good(&bearer);
             return Ok(answer);
         }
         if !self.tokens.renew(&bearer).await {
@@ -329,7 +330,11 @@ impl Client {
         }
         tracing::info!(request_id, "ARM refused the token; signing in anew");
         let bearer = self.tokens.bearer().await?;
-        self.exchange(method, url, body, request_id, &bearer).await
+        let answer = self.exchange(method, url, body, request_id, &bearer).await?;
+        if answer.status != StatusCode::UNAUTHORIZED {
+            self.tokens.is_good(&bearer);
+        }
+        Ok(answer)
     }
 
     async fn exchange(

@@ -2,6 +2,7 @@
 //! fails.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use azure_core::credentials::{AccessToken, TokenCredential};
@@ -20,7 +21,7 @@ const REMEMBERED: Duration = Duration::from_secs(3);
 const REMEMBERED_AT_EASE: Duration = Duration::from_secs(30);
 /// How long a sign-in may take as long as there is a token that lasts.
 const LIMIT_AT_EASE: Duration = Duration::from_secs(2);
-/// How often at most a token is given up because ARM refused it: what ARM refuses may be the caller, and not the token.
+/// How often at most a token is given up that ARM has never taken: what it refuses may be the caller, and not the token.
 const GIVEN_UP_EVERY: Duration = Duration::from_mins(1);
 /// Longest time that one sign-in may take. A machine without an identity does not answer at all.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -36,6 +37,8 @@ pub struct Tokens {
     transport: Arc<Transport>,
     scope: String,
     metrics: ArmMetrics,
+    /// The number of the last token that ARM has taken.
+    taken: AtomicU64,
     state: Mutex<State>,
 }
 
@@ -76,7 +79,7 @@ impl Tokens {
     #[must_use]
     pub fn new(sign_in: SignIn, cloud: Cloud, transport: Arc<Transport>, metrics: ArmMetrics) -> Self {
         let scope = format!("{}/.default", cloud.arm_audience.trim_end_matches('/'));
-        Self { sign_in, cloud, transport, scope, metrics, state: Mutex::default() }
+        Self { sign_in, cloud, transport, scope, metrics, taken: AtomicU64::default(), state: Mutex::default() }
     }
 
     /// A token that is valid, as far as is known here. Who comes while it is being asked for waits for the same. As long as
@@ -119,11 +122,17 @@ impl Tokens {
         }
     }
 
+    /// ARM has taken the token.
+    pub fn is_good(&self, taken: &Bearer) {
+        self.taken.fetch_max(taken.number, Ordering::Relaxed);
+    }
+
     /// Gives up the token that ARM refused, and the credential with what it remembers; true where another try makes sense. Of
     /// many calls that were refused at once, the first does it for all. Until there is another token, the old one stays.
     pub async fn renew(&self, refused: &Bearer) -> bool {
         let mut state = self.state.lock().await;
-        let recently = state.given_up.is_some_and(|at| at.elapsed() < GIVEN_UP_EVERY);
+        let never_taken = self.taken.load(Ordering::Relaxed) < refused.number;
+        let recently = never_taken && state.given_up.is_some_and(|at| at.elapsed() < GIVEN_UP_EVERY);
         let Some(held) = state.held.as_mut().filter(|held| held.bearer.number == refused.number) else { return true };
         if recently {
             return false;
