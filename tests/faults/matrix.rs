@@ -203,6 +203,8 @@ fn the_way(name: &str, case: &Case<'_>, taken: &Taken) -> Option<String> {
         return Some(format!("{reason} was never told, but {told:?}"));
     }
     let mut may = usual.reasons.clone();
+    // A sibling in the same hub may be at work.
+    may.insert("Busy".to_owned());
     may.extend(effect.tells.into_iter().chain(effect.may_tell.iter().copied()).map(str::to_owned));
     let besides: Vec<&String> = told.difference(&may).collect();
     if !besides.is_empty() {

@@ -78,8 +78,16 @@ impl Subject {
         if self.is_connection() {
             scene.apply_secret(self.namespace(scene), "key", &[("key", "k-1")]).await;
         }
-        if self != Self::Hub {
+        if self.is_connection() {
             scene.ready_hub("parent").await;
+        }
+        if self == Self::Project {
+            for number in 0..HUBS {
+                scene.apply_hub(&hub(number)).await;
+            }
+            for number in 0..HUBS {
+                scene.until_ready::<FoundryHub>(&scene.platform, &hub(number)).await;
+            }
         }
         match self {
             Self::Hub | Self::Project => group,
@@ -99,7 +107,7 @@ impl Subject {
         });
         let mut spec = match self {
             Self::Hub => hub_spec(name),
-            Self::Project => json!({"azureName": name, "hubRef": {"name": "parent", "namespace": scene.platform}}),
+            Self::Project => json!({"azureName": name, "hubRef": {"name": hub_of(name), "namespace": scene.platform}}),
             Self::ConnectionOfProject | Self::ConnectionOfHub => connection,
         };
         match self {
@@ -122,4 +130,17 @@ impl Subject {
             json!({"spec": {"friendlyName": "As changed", "tags": {"stage": "changed"}}})
         }
     }
+}
+
+/// Hubs that projects are spread over: those of one hub wait for each other.
+const HUBS: usize = 16;
+
+fn hub(number: usize) -> String {
+    format!("parent-{number}")
+}
+
+/// Projects that are under way at the same time have numbers close to each other, and so hubs of their own.
+fn hub_of(project: &str) -> String {
+    let digits: String = project.chars().filter(char::is_ascii_digit).collect();
+    hub(digits.parse().map_or(0, |number: usize| number % HUBS))
 }
