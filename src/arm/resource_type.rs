@@ -69,7 +69,11 @@ pub static WORKSPACE: ResourceType = ResourceType {
         "/properties/encryption/identity/userAssignedIdentity",
     ],
     texts: &["/properties/friendlyName", "/properties/description"],
-    carried: &["/properties/managedNetwork/outboundRules"],
+    carried: &[
+        "/properties/managedNetwork/outboundRules",
+        "/properties/managedNetwork/managedNetworkKind",
+        "/properties/managedNetwork/enableNetworkMonitor",
+    ],
     sent_alone: &[KEY_IDENTIFIER],
 };
 

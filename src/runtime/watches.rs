@@ -228,7 +228,8 @@ fn changes<K: Watchable>(
             let now: HashMap<_, _> = reader.state().into_iter().map(|o| (ObjectRef::from_obj(o.as_ref()), o)).collect();
             let before = std::mem::replace(known, now);
             let version = |object: &Arc<K>| (object.meta().uid.clone(), object.meta().resource_version.clone());
-            let gone = before.iter().filter(|(key, _)| !known.contains_key(key)).map(|(_, object)| (object, true));
+            let stays = |key, object: &Arc<K>| known.get(key).is_some_and(|now| now.meta().uid == object.meta().uid);
+            let gone = before.iter().filter(|(key, object)| !stays(*key, object)).map(|(_, object)| (object, true));
             let other = known
                 .iter()
                 .filter(|(key, object)| before.get(key).is_none_or(|old| version(old) != version(object)))
@@ -302,6 +303,12 @@ mod tests {
         let second = list(&[object("same", "1"), object("changed", "2"), object("new", "3")], &mut known);
         let expected = [("changed", false), ("gone", true), ("new", false)].map(|(name, gone)| (name.to_owned(), gone));
         assert_eq!(told(&second), expected);
+        let mut another = object("same", "4");
+        another.metadata.uid = Some("another".to_owned());
+        let third = list(&[another, object("changed", "2"), object("new", "3")], &mut known);
+        let expected = [("same", false), ("same", true)].map(|(name, gone)| (name.to_owned(), gone));
+        assert_eq!(told(&third), expected, "a namesake has taken its place");
+        assert!(third[0].deleted, "the old one goes first");
     }
 
     #[tokio::test]

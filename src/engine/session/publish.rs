@@ -157,6 +157,11 @@ impl<K: Kind> Session<'_, K> {
                 self.context.gate.leave(&self.holder());
                 return Ok(false);
             }
+            Err(kube::Error::Api(status)) if self.wrote && status.is_conflict() => {
+                // It may be about the uid: then another object has taken this one's place, and holds nothing.
+                self.context.gate.leave(&self.holder());
+                return Err(kube::Error::Api(status).into());
+            }
             Err(error) => return Err(error.into()),
         }
         self.confirmed |= !self.wrote;
