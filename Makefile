@@ -1,7 +1,7 @@
 # The front door: `make help`.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help build control-plane demo test test-unit test-e2e test-faults test-sdk bench lint format crds clean
+.PHONY: help build control-plane demo test test-unit test-e2e test-faults test-crashes test-sdk bench lint format crds clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | awk -F'\t' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -29,6 +29,9 @@ test-e2e: control-plane ## Run the end-to-end tests alone
 test-faults: control-plane ## Run the fault matrix alone: each fault at each call to ARM of each kind's life
 	cargo test --locked --test faults
 
+test-crashes: control-plane ## Kill the operator before and after each of its calls, in the lives of each kind (CRASHES=all: also after reads)
+	cargo test --locked --test crashes
+
 bench: control-plane ## Make 300 projects at ARM's real limits: how close to them, without one 429 (FACTOR=4: time runs faster; SECONDS=20: slower operations)
 	cargo build --locked --bin foundry-operator
 	cargo build --locked --package stage --bin bench
@@ -41,6 +44,7 @@ test-sdk: ## Run the official Azure SDK for Python against the emulator (the fir
 lint: ## Formatting, clippy, documentation, generated files
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo clippy --locked --test crashes -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
 	tools/check-generated
 

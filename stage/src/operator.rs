@@ -26,6 +26,7 @@ pub struct Settings {
 #[derive(Debug)]
 pub struct Operator {
     process: Supervised,
+    command: Command,
     log: PathBuf,
     /// Where in the log this start of the operator begins, in bytes.
     log_begins: usize,
@@ -68,7 +69,18 @@ impl Operator {
             .envs(environment.iter().map(|(name, value)| (name, value)));
         let log_begins = fs::read(&log).map_or(0, |before| before.len());
         let process = Supervised::from_command(&command, &log)?;
-        Ok(Self { process, log, log_begins })
+        Ok(Self { process, command, log, log_begins })
+    }
+
+    /// Ends it as `kill -9` does, and starts it again as it was started.
+    ///
+    /// # Errors
+    /// Where it cannot be killed or does not start.
+    pub fn crash(&mut self) -> Result<(), Failure> {
+        self.process.kill()?;
+        self.log_begins = fs::read(&self.log).map_or(0, |before| before.len());
+        self.process = Supervised::from_command(&self.command, &self.log)?;
+        Ok(())
     }
 
     /// Where the log is.
@@ -89,15 +101,6 @@ impl Operator {
     #[must_use]
     pub fn is_running(&self) -> bool {
         self.process.is_running()
-    }
-
-    /// Ends it as `kill -9` does.
-    ///
-    /// # Errors
-    /// Where it cannot be killed.
-    pub fn kill(mut self) -> Result<(), Failure> {
-        self.process.kill()?;
-        Ok(())
     }
 
     /// Asks it to end, as a pod's deletion does, and waits.

@@ -167,9 +167,9 @@ impl Scene {
         self.operator = Some(Operator::start(cluster(), &self.azure, &settings).unwrap());
     }
 
-    /// As `kill -9` does.
-    pub fn kill_operator(&mut self) {
-        self.operator.take().unwrap().kill().unwrap();
+    /// As `kill -9` does, and as a Deployment then starts it again.
+    pub fn crash_operator(&mut self) {
+        self.operator.as_mut().unwrap().crash().unwrap();
     }
 
     pub fn stop_operator(&mut self) {

@@ -14,8 +14,7 @@ async fn an_operator_killed_while_a_hub_is_made_goes_on_where_it_was() {
     scene.apply_hub("contoso").await;
     let running = |hub: &FoundryHub| hub.status.as_ref().is_some_and(|status| status.engine.operation.is_some());
     scene.until(&scene.platform, "contoso", "being made", running).await;
-    scene.kill_operator();
-    scene.start_operator();
+    scene.crash_operator();
     scene.until_ready::<FoundryHub>(&scene.platform, "contoso").await;
     assert_eq!(scene.calls("PUT", "/workspaces/").len(), 1);
 }
@@ -26,8 +25,7 @@ async fn an_operator_killed_before_it_could_remember_the_operation_does_not_make
     scene.azure.set_timings(Timings::all(Duration::from_secs(4)));
     scene.apply_hub("contoso").await;
     scene.eventually("asked of Azure", || !scene.calls("PUT", "/workspaces/").is_empty()).await;
-    scene.kill_operator();
-    scene.start_operator();
+    scene.crash_operator();
     scene.until_ready::<FoundryHub>(&scene.platform, "contoso").await;
     assert_eq!(scene.calls("PUT", "/workspaces/").len(), 1);
 }
@@ -40,8 +38,7 @@ async fn an_operator_killed_while_a_project_is_deleted_finishes_the_deletion() {
     scene.azure.set_timings(Timings::all(Duration::from_secs(3)));
     scene.delete::<FoundryProject>(&scene.team, "churn").await;
     scene.eventually("asked of Azure", || !scene.calls("DELETE", "/workspaces/").is_empty()).await;
-    scene.kill_operator();
-    scene.start_operator();
+    scene.crash_operator();
     scene.until_gone::<FoundryProject>(&scene.team, "churn").await;
     assert_eq!(scene.calls("DELETE", "/workspaces/").len(), 1);
 }

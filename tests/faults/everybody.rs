@@ -13,6 +13,7 @@ use crate::harness::{Driven, Scene, condition, is_ready};
 use crate::report::Outcome;
 use crate::subject::Subject;
 
+const GROUP: &str = "everybody at once";
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(100);
 
@@ -74,7 +75,7 @@ async fn arm_fails(filter: &str) -> Vec<Outcome> {
             none => none.insert(Scene::new().await),
         };
         let failed = everybody(scene, number, &fault, reason).await.err();
-        outcomes.push(Outcome::of_everybody(name, failed));
+        outcomes.push(Outcome::new(GROUP.to_owned(), name, failed));
     }
     outcomes
 }
@@ -202,7 +203,7 @@ async fn sign_in_fails(filter: &str) -> Vec<Outcome> {
             Some(scene) => scene,
             none => none.insert(Scene::new().await),
         };
-        outcomes.push(Outcome::of_everybody(name, cannot_sign_in(scene, number, fault).await.err()));
+        outcomes.push(Outcome::new(GROUP.to_owned(), name, cannot_sign_in(scene, number, fault).await.err()));
     }
     outcomes
 }

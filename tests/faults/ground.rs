@@ -7,6 +7,7 @@ use kube::Api;
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams};
 use serde_json::{Value, json};
 
+use crate::blank::{OF_AZURE, blank};
 use crate::harness::{Scene, Setting, quick_azure};
 use crate::history::{Histories, Seen};
 use crate::subject::{Step, Subject};
@@ -157,34 +158,12 @@ impl Ground {
     pub fn in_azure(&self, name: &str) -> Vec<Value> {
         let about = |resource: &Value| resource["id"].as_str().is_some_and(|id| id.contains(name));
         let mut found: Vec<Value> = self.scene.azure.resources().into_iter().filter(about).collect();
+        // The storage account of a hub has its name without the hyphens.
+        let names = [(name, "NAME"), (&name.replace('-', ""), "NAME")];
         for resource in &mut found {
-            blank(resource, name);
+            blank(resource, &OF_AZURE, &names);
         }
         found.extend(self.scene.azure.connection_credentials(&self.id(name)));
         found
-    }
-}
-
-/// Takes out times, ids and the name.
-fn blank(value: &mut Value, name: &str) {
-    const OWN: [&str; 8] = [
-        "containerName",
-        "creationTime",
-        "fileShareName",
-        "notebookInfo",
-        "principalId",
-        "sdkTelemetryAppInsightsKey",
-        "systemData",
-        "workspaceId",
-    ];
-    match value {
-        Value::Object(fields) => {
-            fields.retain(|field, _| !OWN.contains(&field.as_str()));
-            fields.values_mut().for_each(|field| blank(field, name));
-        }
-        Value::Array(items) => items.iter_mut().for_each(|item| blank(item, name)),
-        // The storage account of a hub has its name without the hyphens.
-        Value::String(text) => *text = text.replace(name, "NAME").replace(&name.replace('-', ""), "NAME"),
-        _ => {}
     }
 }

@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 #![expect(clippy::print_stdout, reason = "this program tells by itself what it ran")]
 
+mod blank;
 mod call;
 mod everybody;
 mod ground;
@@ -41,5 +42,5 @@ fn main() -> ExitCode {
         let (outcomes, of_everybody) = tokio::join!(join_all(runs), everybody::run(&filter));
         outcomes.into_iter().flat_map(Result::unwrap).chain(of_everybody).collect::<Vec<_>>()
     });
-    if report::print(&outcomes, begun.elapsed()) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if report::print("fault matrix", &outcomes, begun.elapsed()) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -53,7 +53,7 @@ pub async fn run(subject: Subject, filter: &str) -> Vec<Outcome> {
     for step in Step::ALL {
         match undisturbed(&ground, step).await {
             Ok(usual) => usuals.push(usual),
-            Err(why) => return vec![Outcome::of(subject, step, format!("{subject}, {step}, undisturbed"), Some(why))],
+            Err(why) => return vec![outcome(subject, step, format!("{subject}, {step}, undisturbed"), Some(why))],
         }
     }
     let pending: Vec<Mutex<VecDeque<Case<'_>>>> =
@@ -78,6 +78,10 @@ pub async fn run(subject: Subject, filter: &str) -> Vec<Outcome> {
         println!("the operator's log of {subject}: {}", log.display());
     }
     outcomes
+}
+
+fn outcome(subject: Subject, step: Step, name: String, failed: Option<String>) -> Outcome {
+    Outcome::new(format!("{subject}, {step}"), name, failed)
 }
 
 async fn undisturbed(ground: &Ground, step: Step) -> Result<Usual, String> {
@@ -130,9 +134,9 @@ async fn live<'a>(
             Some(Failed::Unmet(_)) if case.tries < TRIES => pending.lock().unwrap().push_back(case),
             Some(Failed::Unmet(why) | Failed::Wrong(why)) => {
                 let why = format!("{why} (object {name})");
-                outcomes.lock().unwrap().push(Outcome::of(ground.subject, usual.step, case.name, Some(why)));
+                outcomes.lock().unwrap().push(outcome(ground.subject, usual.step, case.name, Some(why)));
             }
-            None => outcomes.lock().unwrap().push(Outcome::of(ground.subject, usual.step, case.name, None)),
+            None => outcomes.lock().unwrap().push(outcome(ground.subject, usual.step, case.name, None)),
         }
     }
 }

@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::subject::{Step, Subject};
-
 pub struct Outcome {
     /// What it counts for.
     group: String,
@@ -14,21 +12,17 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    pub fn of(subject: Subject, step: Step, name: String, failed: Option<String>) -> Self {
-        Self { group: format!("{subject}, {step}"), name, failed }
+    pub fn new(group: String, name: String, failed: Option<String>) -> Self {
+        Self { group, name, failed }
     }
 
     pub fn has_failed(&self) -> bool {
         self.failed.is_some()
     }
-
-    pub fn of_everybody(name: String, failed: Option<String>) -> Self {
-        Self { group: "everybody at once".to_owned(), name, failed }
-    }
 }
 
-/// Prints how many cases ran and every one that failed; true where none did.
-pub fn print(outcomes: &[Outcome], took: Duration) -> bool {
+/// Prints how many cases of `what` ran and every one that failed; true where none did.
+pub fn print(what: &str, outcomes: &[Outcome], took: Duration) -> bool {
     let mut groups: BTreeMap<&str, usize> = BTreeMap::new();
     for outcome in outcomes {
         *groups.entry(&outcome.group).or_default() += 1;
@@ -41,6 +35,6 @@ pub fn print(outcomes: &[Outcome], took: Duration) -> bool {
         println!("\nFAILED  {}\n        {}", outcome.name, outcome.failed.as_deref().unwrap_or_default());
     }
     let (all, failed) = (outcomes.len(), failed.len());
-    println!("\nfault matrix: {all} cases ran in {} s, {failed} failed", took.as_secs());
+    println!("\n{what}: {all} cases ran in {} s, {failed} failed", took.as_secs());
     failed == 0
 }
