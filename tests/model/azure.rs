@@ -52,6 +52,8 @@ pub struct Running {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum End {
     Well,
+    /// Azure says that it went well, and shows nothing of it.
+    InVain,
     /// Something passing stood in the way.
     Passing,
     /// Azure refuses it for good.
@@ -105,7 +107,7 @@ impl Azure {
         let Some(hub) = &mut self.hub else { return };
         match (kind, end) {
             (OperationKind::Delete, End::Well) => (self.hub, self.rule) = (None, false),
-            (OperationKind::Delete, _) => hub.phase = Phase::There,
+            (OperationKind::Delete, _) | (_, End::InVain) => hub.phase = Phase::There,
             (_, End::Well) => {
                 hub.phase = Phase::There;
                 hub.spec = change.spec.unwrap_or(hub.spec);

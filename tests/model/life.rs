@@ -125,7 +125,7 @@ impl Model for Life {
         if world.azure.running.is_some() {
             actions.push(Action::Ends(End::Well));
             if left.failures > 0 {
-                actions.extend([Action::Ends(End::Passing), Action::Ends(End::Lasting)]);
+                actions.extend([End::InVain, End::Passing, End::Lasting].map(Action::Ends));
             }
         }
         if let Some(object) = &world.object {
@@ -181,13 +181,13 @@ impl Model for Life {
             Action::Changes => {
                 world.left.changes -= 1;
                 if let Some(object) = world.object.clone() {
-                    world.store(Object { spec: 1 - object.spec, ..object });
+                    world.store(&Object { spec: 1 - object.spec, ..object });
                 }
             }
             Action::Deletes => {
                 world.left.deletions -= 1;
                 if let Some(object) = world.object.clone() {
-                    world.store(Object { deleting: true, ..object });
+                    world.store(&Object { deleting: true, ..object });
                 }
             }
             Action::Meddles(outside) => {

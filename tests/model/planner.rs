@@ -44,6 +44,7 @@ pub struct Status {
 /// What one reconcile has seen since its last write.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Seen {
+    #[expect(clippy::option_option, reason = "not looked at, or looked at and not there")]
     pub hub: Option<Option<Hub>>,
     /// The list of the rules.
     pub rules: Option<bool>,

@@ -168,13 +168,13 @@ fn take(
         Step::LetGo(id) => return Ok(let_go(session, id, world, planner, fate)),
         Step::Create(_) | Step::Update(_) | Step::Delete(_) if !session.confirmed => return Ok(check(session, world)),
         Step::Create(wanted) => {
-            world.check_write(session, OperationKind::Create, which(&wanted.id), planner)?;
+            World::check_write(session, OperationKind::Create, which(&wanted.id), planner)?;
             let change = Change { spec: Some(session.object.spec), marks: true };
             return send(session, wanted, OperationKind::Create, change, world, planner, fate);
         }
         Step::Update(update) => {
             let wanted = &update.wanted;
-            world.check_write(session, OperationKind::Update, which(&wanted.id), planner)?;
+            World::check_write(session, OperationKind::Update, which(&wanted.id), planner)?;
             let there = session.seen.hub.flatten().map(crate::planner::shown).unwrap_or_default();
             let sent = match wanted.type_.update {
                 UpdateBy::Patch => {
@@ -187,7 +187,7 @@ fn take(
             return send(session, wanted, OperationKind::Update, change, world, planner, fate);
         }
         Step::Delete(id) => {
-            world.check_write(session, OperationKind::Delete, which(id), planner)?;
+            World::check_write(session, OperationKind::Delete, which(id), planner)?;
             return Ok(delete(session, id, world, planner, fate));
         }
         Step::Rest(rest) => return Ok(Next::Rest(rest.state, rest.reason)),
@@ -213,7 +213,7 @@ fn set_finalizer(session: &mut Session, finalizer: bool, world: &mut World) -> N
     let Some(object) = world.object.clone().filter(|object| object.version == session.object.version) else {
         return Next::Over;
     };
-    world.store(Object { finalizer, ..object });
+    world.store(&Object { finalizer, ..object });
     let Some(object) = &world.object else { return Next::Over };
     session.object = object.clone();
     session.confirmed = true;
@@ -235,7 +235,7 @@ fn publish(session: &mut Session, state: State, reason: Reason, world: &mut Worl
     if !session.wrote && object.version != session.object.version {
         return false;
     }
-    world.store(Object { status: session.status, ..object });
+    world.store(&Object { status: session.status, ..object });
     let Some(object) = &world.object else { return true };
     session.object = object.clone();
     if !session.wrote {
@@ -267,7 +267,7 @@ fn poll(session: &mut Session, operation: &Operation, world: &World, planner: &m
     engine.operation = None;
     let next = match world.azure.ended.get(&number) {
         None => Next::Rest(State::Working, Reason::InProgress),
-        Some(End::Well) => {
+        Some(End::Well | End::InVain) => {
             session.just_done = Some((operation.kind, which(&id)));
             if let Some(applied) = operation.sent.clone() {
                 inventory::written(&mut engine.resources, &id, applied);
@@ -336,17 +336,14 @@ fn send(
         return Ok(Next::Rest(State::Waiting, Reason::AzureUnavailable));
     }
     session.wrote = true;
-    match number {
-        Some(number) => {
-            let (sent, attempt) = (Some(plan::applied(wanted)), Some(attempt));
-            engine.operation = Some(Operation { sent, attempt, ..operation(kind, &wanted.id, number) });
-            session.seen.running = Some(number);
-        }
-        None => {
-            inventory::written(&mut engine.resources, &wanted.id, plan::applied(wanted));
-            session.just_done = Some((kind, which(&wanted.id)));
-            session.seen.rule = Some(true);
-        }
+    if let Some(number) = number {
+        let (sent, attempt) = (Some(plan::applied(wanted)), Some(attempt));
+        engine.operation = Some(Operation { sent, attempt, ..operation(kind, &wanted.id, number) });
+        session.seen.running = Some(number);
+    } else {
+        inventory::written(&mut engine.resources, &wanted.id, plan::applied(wanted));
+        session.just_done = Some((kind, which(&wanted.id)));
+        session.seen.rule = Some(true);
     }
     session.remember(planner, engine);
     Ok(Next::Plan)
@@ -370,19 +367,16 @@ fn delete(session: &mut Session, id: &ArmId, world: &mut World, planner: &mut Pl
         return Next::Rest(State::Waiting, Reason::AzureUnavailable);
     }
     session.wrote = true;
-    match accepted {
-        Some(number) => {
-            let mut engine = session.engine(planner);
-            engine.operation = Some(operation(OperationKind::Delete, id, number));
-            session.remember(planner, engine);
-            session.seen.running = Some(number);
-        }
-        None => {
-            session.just_done = Some((OperationKind::Delete, which(id)));
-            match which(id) {
-                Which::Hub => session.seen.hub = Some(None),
-                Which::Rule => session.seen.rule = Some(false),
-            }
+    if let Some(number) = accepted {
+        let mut engine = session.engine(planner);
+        engine.operation = Some(operation(OperationKind::Delete, id, number));
+        session.remember(planner, engine);
+        session.seen.running = Some(number);
+    } else {
+        session.just_done = Some((OperationKind::Delete, which(id)));
+        match which(id) {
+            Which::Hub => session.seen.hub = Some(None),
+            Which::Rule => session.seen.rule = Some(false),
         }
     }
     Next::Plan

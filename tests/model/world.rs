@@ -1,11 +1,11 @@
 //! A state of the model: the object as the API server has it, Azure, the reconciles in progress, and what may yet disturb them.
 
-use foundry_operator::api::policies::AdoptionPolicy;
-use foundry_operator::api::policies::DeletionPolicy;
+use foundry_operator::api::policies::{AdoptionPolicy, DeletionPolicy};
 use foundry_operator::api::status::OperationKind;
+use foundry_operator::engine::plan;
 
 use crate::azure::{Azure, Hub, Mark, Phase};
-use crate::planner::{Planner, StatusId, Which, birth, hub_id, number_of, rule_id};
+use crate::planner::{Planner, StatusId, Which, birth, hub_id, number_of, rule_id, wanted};
 use crate::session::Session;
 
 /// The object, as the API server has it or once had it.
@@ -65,11 +65,11 @@ impl World {
     }
 
     /// The API server takes a change of the object. One that is being deleted goes with its last finalizer.
-    pub fn store(&mut self, changed: Object) {
+    pub fn store(&mut self, changed: &Object) {
         let versions = self.objects().map(|object| object.version).max();
         self.previous = self.object.take();
         if changed.finalizer || !changed.deleting {
-            self.object = Some(Object { version: versions.map_or(0, |newest| newest + 1), ..changed });
+            self.object = Some(Object { version: versions.map_or(0, |newest| newest + 1), ..changed.clone() });
         }
     }
 
@@ -109,7 +109,7 @@ impl World {
 
     pub fn free_number(&self, planner: &Planner) -> u8 {
         let taken: Vec<u8> = self.operations(planner).chain(self.azure.ended.keys().copied()).collect();
-        (0..).find(|number| !taken.contains(number)).unwrap()
+        (0..=u8::MAX).find(|number| !taken.contains(number)).unwrap()
     }
 
     pub fn free_birth(&self, planner: &Planner) -> u8 {
@@ -123,7 +123,7 @@ impl World {
             let of = |session: &Session| session.seen.hub.flatten().is_some_and(|hub| hub.birth == at);
             self.sessions.iter().flatten().any(of)
         };
-        (0..).find(|at| !told(*at) && !seen(*at)).unwrap()
+        (0..=u8::MAX).find(|at| !told(*at) && !seen(*at)).unwrap()
     }
 
     /// What was published of the hub's time of creation.
@@ -140,13 +140,7 @@ impl World {
     ///
     /// # Errors
     /// What must never happen, and does.
-    pub fn check_write(
-        &self,
-        session: &Session,
-        kind: OperationKind,
-        which: Which,
-        planner: &Planner,
-    ) -> Result<(), String> {
+    pub fn check_write(session: &Session, kind: OperationKind, which: Which, planner: &Planner) -> Result<(), String> {
         let adopts = planner.policies.adoption == AdoptionPolicy::Adopt;
         let rule = |holds: bool, broken: &str| if holds { Ok(()) } else { Err(broken.to_owned()) };
         let published = planner.status(session.object.status);
@@ -155,6 +149,14 @@ impl World {
         rule(published.engine.resources.iter().any(|owned| owned.is(id.as_str())), "written unrecorded")?;
         rule(planner.status(session.status).engine.operation.is_none(), "written while an operation runs")?;
         rule(kind == OperationKind::Delete || !session.confirmed_deleting, "made or changed after the deletion began")?;
+        let now = planner.status(session.status);
+        let owned = now.engine.resources.iter().find(|owned| owned.is(id.as_str()));
+        let applied = wanted(session.object.spec).iter().find(|wanted| wanted.id == id).map(plan::applied);
+        let same = kind == OperationKind::Delete || owned.is_some_and(|owned| owned.applied == applied);
+        // What lost its mark meanwhile is written once more, with the mark.
+        let marked = session.seen.hub.flatten().is_none_or(|hub| hub.mark == Mark::Ours);
+        let again = same && marked && session.just_done == Some((kind, which));
+        rule(!again, "the same is written again at once")?;
         let seen = session.seen.hub.ok_or("written without a look at the hub")?;
         let is_anothers = seen.is_some_and(|hub| hub.mark == Mark::Others);
         rule(!is_anothers, "touched what carries another's mark")?;
