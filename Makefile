@@ -1,7 +1,7 @@
 # The front door: `make help`.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help build control-plane demo test test-unit test-e2e test-faults test-crashes test-sdk bench lint format crds clean
+.PHONY: help build control-plane demo test test-unit test-e2e test-faults test-crashes test-model test-sdk bench lint format crds clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | awk -F'\t' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -31,6 +31,9 @@ test-faults: control-plane ## Run the fault matrix alone: each fault at each cal
 
 test-crashes: control-plane ## Kill the operator before and after each of its calls, in the lives of each kind (CRASHES=all: also after reads)
 	cargo test --locked --test crashes
+
+test-model: ## Run the model check alone: every order of steps, crashes and meddling, with the operator's own plan
+	cargo test --locked --test model
 
 bench: control-plane ## Make 300 projects at ARM's real limits: how close to them, without one 429 (FACTOR=4: time runs faster; SECONDS=20: slower operations)
 	cargo build --locked --bin foundry-operator

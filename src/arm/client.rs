@@ -382,11 +382,14 @@ impl Client {
 
     /// A URL that ARM gave, or that stood in a status: the token goes to ARM's own address only.
     fn own_url(&self, text: &str) -> Result<Url, ArmError> {
-        match Url::parse(text) {
-            Ok(url) if url.origin() == self.endpoint.origin() => Ok(url),
-            _ => Err(ArmError::unavailable("a link that leads away from the ARM endpoint is not followed")),
-        }
+        followed(&self.endpoint, text)
+            .ok_or_else(|| ArmError::unavailable("a link that leads away from the ARM endpoint is not followed"))
     }
+}
+
+/// The URL that a link stands for, where that is at the endpoint's own address.
+fn followed(endpoint: &Url, link: &str) -> Option<Url> {
+    Url::parse(link).ok().filter(|url| url.origin() == endpoint.origin())
 }
 
 impl Answer {
@@ -440,4 +443,36 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn no_link_leads_to_another_address(
+            scheme in prop_oneof![Just("https"), Just("HTTPS"), Just("http"), Just("ftp"), Just("javascript")],
+            slashes in r"[/\\]{0,3}",
+            user in prop_oneof![Just(""), Just("management.azure.com@"), Just("a:b@")],
+            host in prop_oneof![Just("management.azure.com"), Just("Management.Azure.Com"), Just("evil.example")],
+            rest in r"[.:@/\\#?%a-z0-9\t\n]{0,24}",
+        ) {
+            let endpoint = Url::parse("https://management.azure.com").unwrap();
+            if let Some(url) = followed(&endpoint, &format!("{scheme}:{slashes}{user}{host}{rest}")) {
+                prop_assert_eq!(url.scheme(), "https");
+                prop_assert_eq!(url.host_str(), Some("management.azure.com"));
+                prop_assert_eq!(url.port_or_known_default(), Some(443));
+            }
+        }
+
+        #[test]
+        fn a_link_of_arms_own_is_followed_as_it_is(path in "[a-zA-Z0-9/]{0,20}", query in "[a-zA-Z0-9=&%_-]{0,40}") {
+            let endpoint = Url::parse("https://management.azure.com").unwrap();
+            let link = format!("https://management.azure.com/{path}?{query}");
+            prop_assert_eq!(followed(&endpoint, &link).map(String::from), Some(link));
+        }
+    }
 }

@@ -233,6 +233,10 @@ impl Situation<'_> {
             Ok(Some(observed)) => match ownership::judge(observed, type_, self.mark, Some(owned)) {
                 // The mark alone is not enough here: another object of ours, of the same name, may have made a namesake.
                 Ownership::Ours if ownership::is_the_one(owned, observed) => self.end(id, type_, observed),
+                // It may be our own write that is under way, with the mark in it.
+                Ownership::Unmarked if owned.created_at.is_none() && at_work(observed, type_).is_some() => {
+                    self.end(id, type_, observed)
+                }
                 Ownership::Ours | Ownership::Unmarked | Ownership::Foreign(_) => Step::Forget(id, Farewell::NotOurs),
             },
         }
@@ -316,12 +320,13 @@ impl Situation<'_> {
         if let Some(refused) = refused_before(recorded, &attempt(wanted, self.retry_token)) {
             return refused;
         }
-        if recorded.is_none() {
-            return Step::Record(wanted.clone());
-        }
         if self.just_wrote(&wanted.id) {
             let message = format!("{} was made and is not to be seen in Azure yet", label(&wanted.id));
             return Step::Rest(Rest::new(State::Working, Reason::Creating, message, passing(Class::Fast)));
+        }
+        // What is made now is another one than what was there: taken for that one, it would be left behind.
+        if recorded.is_none_or(|recorded| recorded.created_at.is_some() || recorded.applied.is_some()) {
+            return Step::Record(wanted.clone());
         }
         Step::Create(wanted.clone())
     }
@@ -365,8 +370,10 @@ impl Situation<'_> {
         if let Some(refused) = refused_before(recorded, &attempt(wanted, self.retry_token)) {
             return Some(refused);
         }
-        // The write that is to come makes it ours: what the inventory does not name would be left behind.
-        if recorded.is_none() {
+        // The write that is to come makes it ours: what the inventory does not name, or takes for a former namesake, would
+        // be left behind.
+        let is_named = |recorded: &OwnedResource| owner != Ownership::Unmarked || ownership::is_the_one(recorded, observed);
+        if !recorded.is_some_and(is_named) {
             return Some(Step::Record(wanted.clone()));
         }
         if self.just_wrote(&wanted.id) && standing.was_just_this() {

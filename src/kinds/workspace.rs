@@ -9,6 +9,7 @@ use crate::api::references::{Identity, IdentityType};
 use crate::api::status::{EngineStatus, WorkspaceStatus};
 use crate::arm::ArmId;
 use crate::arm::id::InvalidArmId;
+use crate::arm::resource_type::{self, WORKSPACE};
 use crate::engine::ownership::OWNER_KEY;
 use crate::engine::{Unresolved, body};
 
@@ -50,7 +51,7 @@ pub(super) fn set_property<T: serde::Serialize>(workspace: &mut Value, name: &st
 /// another id would mean to delete one workspace, with all that is in it, and make another.
 pub(super) fn recorded(engine: Option<&EngineStatus>) -> Option<ArmId> {
     let id = engine?.resources.first().map(|owned| owned.id.as_str())?;
-    ArmId::parse(id).ok().filter(|id| id.top_level() == *id)
+    ArmId::parse(id).ok().filter(|id| resource_type::of(id) == Some(&WORKSPACE))
 }
 
 /// A name that the API server should have refused.

@@ -7,6 +7,7 @@ mod consent;
 mod drift;
 mod harness;
 mod health;
+mod hostile;
 mod lifecycle;
 mod misconfigured;
 mod network;

@@ -151,9 +151,10 @@ impl<K: Kind> Session<'_, K> {
         });
         let parameters = PatchParams::apply(FIELD_MANAGER).force();
         match self.api.patch_status(&self.object.name_any(), &parameters, &Patch::Apply(&patch)).await {
-            Ok(object) => self.object = object,
+            Ok(object) => self.object = self.rid_of_strangers(object).await?,
             Err(kube::Error::Api(status)) if status.is_not_found() => {
-                // Nothing is held for an object that has gone, whatever it began.
+                // Nothing is held for an object that has gone, whatever it began, and nothing more is made on its behalf.
+                self.confirmed = false;
                 self.context.gate.leave(&self.holder());
                 return Ok(false);
             }
@@ -166,6 +167,24 @@ impl<K: Kind> Session<'_, K> {
         }
         self.confirmed |= !self.wrote;
         Ok(news)
+    }
+
+    /// What somebody else put into the status is no memory of ours, and applying leaves it: it would be believed for good.
+    async fn rid_of_strangers(&self, object: K) -> Result<K, Error> {
+        let fields = |status| match serde_json::to_value(status) {
+            Ok(Value::Object(fields)) => fields,
+            _ => serde_json::Map::new(),
+        };
+        let ours = fields(Some(&self.status));
+        let mut strangers = fields(object.status());
+        strangers.retain(|field, _| !ours.contains_key(field));
+        if strangers.is_empty() {
+            return Ok(object);
+        }
+        strangers.values_mut().for_each(|value| *value = Value::Null);
+        let patch = json!({"metadata": {"resourceVersion": object.resource_version()}, "status": strangers});
+        let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+        Ok(self.api.patch_status(&object.name_any(), &parameters, &Patch::Merge(&patch)).await?)
     }
 
     /// Whether the resource is known not to be there: seen so, or only now being made.

@@ -46,6 +46,15 @@ struct Outgoing {
 impl<K: Kind> Session<'_, K> {
     /// The inventory names the resource before ARM hears of it, so that nothing that is made can be lost.
     pub(super) async fn record(&mut self, wanted: &Wanted) -> Result<Next, Error> {
+        let gone = self.sights.resource(&wanted.id).is_none();
+        let owned = K::engine(&mut self.status).resources.iter().find(|owned| owned.is(wanted.id.as_str()));
+        if gone && owned.is_some_and(|owned| owned.applied.is_some()) {
+            let lost = K::lost_with(&self.status).map(|lost| format!(": {lost}")).unwrap_or_default();
+            self.warn(
+                Reason::Recreating,
+                &format!("{} was gone from Azure; it is made again{lost}", label(&wanted.id)),
+            );
+        }
         self.remember(OwnedResource { id: wanted.id.to_string(), ..OwnedResource::default() });
         let message = format!("about to write {}", label(&wanted.id));
         self.publish(&Rest::new(State::Working, Reason::Creating, message, Wake::Event), None).await?;
@@ -56,18 +65,9 @@ impl<K: Kind> Session<'_, K> {
         if !self.is_current().await? {
             return Ok(Next::Plan);
         }
-        let owned = K::engine(&mut self.status).resources.iter().find(|owned| owned.is(wanted.id.as_str()));
-        let formerly = owned.and_then(|owned| owned.applied.as_ref()).map(|applied| applied.fields.clone());
-        if formerly.is_some() {
-            let lost = K::lost_with(&self.status).map(|lost| format!(": {lost}")).unwrap_or_default();
-            let note = format!("{} was gone from Azure, or failed there; it is made again{lost}", label(&wanted.id));
-            self.warn(Reason::Recreating, &note);
-            // What is made now is another one than what was there.
-            self.remember(OwnedResource { id: wanted.id.to_string(), ..OwnedResource::default() });
-        }
         // What failed on the way is there already, with what others put on it.
         let mut body = match self.sights.resource(&wanted.id) {
-            Some(there) => body::replacement(&wanted.body, there, &formerly.unwrap_or_default(), wanted.type_),
+            Some(there) => body::replacement(&wanted.body, there, &[], wanted.type_),
             None => wanted.body.clone(),
         };
         body::underlay(&mut body, &wanted.defaults);

@@ -207,3 +207,11 @@ fn a_member_that_left_the_set_stays_where_azure_is_only_observed() {
         .sees(&workspace(), made(&workspace()));
     assert_eq!(scene.rest().state, State::Settled);
 }
+
+#[test]
+fn what_was_about_to_be_adopted_is_not_left_while_azure_is_at_work_on_it() {
+    let scene = Scene::new().deleting().remembers(recorded(&workspace()));
+    let adopting = provisioning(&made_by_hand(&workspace()), "Updating");
+    let rest = scene.sees(&workspace(), adopting).rest();
+    assert_eq!((rest.state, rest.reason), (State::Working, Reason::Deleting));
+}

@@ -41,11 +41,11 @@ fn adopting_keeps_what_a_former_namesake_had_and_the_spec_no_longer_mentions() {
     body::set(&mut former.body, "/tags/old", "ours".into());
     let mut gone = confirmed(&former);
     gone.created_at = Some("2025-01-01T00:00:00Z".to_owned());
-    let update = Scene::new()
-        .adopts()
-        .remembers(gone)
-        .sees(&workspace(), with(&made_by_hand(&workspace()), "/tags", "old", "theirs"))
-        .update();
+    let there = with(&made_by_hand(&workspace()), "/tags", "old", "theirs");
+    let adopting = |memory| Scene::new().adopts().remembers(memory).sees(&workspace(), there.clone());
+    // Should the object be deleted before the adoption is confirmed, it must not be taken for the former one.
+    assert_eq!(adopting(gone).plan(), Step::Record(workspace()));
+    let update = adopting(recorded(&workspace())).update();
     assert_eq!(update.differences, [format!("/tags/{OWNER_KEY}")]);
     assert_eq!(update.formerly, Vec::<String>::new());
 }
