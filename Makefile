@@ -1,7 +1,7 @@
 # The front door: `make help`.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help build control-plane demo test test-unit test-e2e test-faults test-sdk bench lint format crds clean
+.PHONY: help build control-plane demo test test-unit test-e2e test-faults test-replicas test-sdk bench lint format crds clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | awk -F'\t' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -28,6 +28,9 @@ test-e2e: control-plane ## Run the end-to-end tests alone
 
 test-faults: control-plane ## Run the fault matrix alone: each fault at each call to ARM of each kind's life
 	cargo test --locked --test faults
+
+test-replicas: control-plane ## Stop the leader of two replicas for longer than its lease, a hundred times (about 9 minutes)
+	FOUNDRY_ROUNDS=100 cargo test --locked --test e2e -- replicas
 
 bench: control-plane ## Make 300 projects at ARM's real limits: how close to them, and without one 429 (FACTOR=5: time runs faster)
 	cargo build --locked --bin foundry-operator

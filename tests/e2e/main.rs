@@ -14,6 +14,7 @@ mod ownership;
 mod policies;
 mod providers;
 mod refusals;
+mod replicas;
 mod restarts;
 mod samples;
 mod secrets;
