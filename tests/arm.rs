@@ -10,7 +10,9 @@ use arm_emulator::{
     PlannedFailure, Settings, Timings,
 };
 use foundry_operator::arm::credential::{Cloud, SignIn};
-use foundry_operator::arm::{ArmId, ArmMetrics, Body, Cause, Class, Client, Progress, Tokens, Transport, Written};
+use foundry_operator::arm::{
+    ArmId, ArmMetrics, Body, Cause, Class, Client, Fence, Progress, Tokens, Transport, Written,
+};
 use prometheus::Registry;
 use serde_json::{Value, json};
 
@@ -51,7 +53,13 @@ fn client_with(emulator: &Emulator, secret: &str, ca: Option<&str>) -> Client {
     transport.client().unwrap();
     let metrics = ArmMetrics::new(&Registry::new()).unwrap();
     let endpoint = cloud.arm_endpoint.parse().unwrap();
-    Client::new(transport.clone(), endpoint, Tokens::new(sign_in, cloud, transport, metrics.clone()), metrics)
+    Client::new(
+        transport.clone(),
+        endpoint,
+        Tokens::new(sign_in, cloud, transport, metrics.clone()),
+        metrics,
+        Fence::unlimited(),
+    )
 }
 
 fn client(emulator: &Emulator) -> Client {

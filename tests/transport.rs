@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use arm_emulator::{Config, Credential, Emulator, Identity};
 use foundry_operator::arm::credential::{Cloud, SignIn};
-use foundry_operator::arm::{ArmError, ArmId, ArmMetrics, Client, Tokens, Transport};
+use foundry_operator::arm::{ArmError, ArmId, ArmMetrics, Client, Fence, Tokens, Transport};
 use prometheus::Registry;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -72,7 +72,7 @@ impl Server {
         let transport = Arc::new(Transport::new(Some(self.trusted.path().join("ca.pem"))));
         let metrics = ArmMetrics::new(&Registry::new()).unwrap();
         let tokens = Tokens::new(sign_in, cloud, transport.clone(), metrics.clone());
-        Client::new(transport, self.endpoint.parse().unwrap(), tokens, metrics)
+        Client::new(transport, self.endpoint.parse().unwrap(), tokens, metrics, Fence::unlimited())
     }
 
     async fn get(&self) -> Result<Option<Value>, ArmError> {

@@ -124,6 +124,24 @@ impl Supervised {
         kill_process(self.pid, Signal::TERM).map_err(|errno| Error::io("send SIGTERM")(errno.into()))
     }
 
+    /// Stops the program where it stands (SIGSTOP), until [`Supervised::resume`].
+    ///
+    /// # Errors
+    ///
+    /// When the signal cannot be sent, for example because the program has ended.
+    pub fn pause(&self) -> Result<(), Error> {
+        kill_process(self.pid, Signal::STOP).map_err(|errno| Error::io("send SIGSTOP")(errno.into()))
+    }
+
+    /// Lets the program go on (SIGCONT).
+    ///
+    /// # Errors
+    ///
+    /// When the signal cannot be sent, for example because the program has ended.
+    pub fn resume(&self) -> Result<(), Error> {
+        kill_process(self.pid, Signal::CONT).map_err(|errno| Error::io("send SIGCONT")(errno.into()))
+    }
+
     /// Waits for the end of the program, but not longer than the limit: `None` says it still runs.
     ///
     /// # Errors
@@ -244,6 +262,17 @@ mod tests {
         let pid = Pid::from_raw(i32::try_from(program.pid())?).ok_or("no id")?;
         assert_eq!(program.kill()?.signal(), Some(9));
         assert!(rustix::process::test_kill_process(pid).is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn a_paused_program_goes_on_where_it_stood() -> Result<(), Box<dyn std::error::Error>> {
+        let folder = tempfile::tempdir()?;
+        let mut program = Supervised::spawn("sleep", ["0.2"], NO_ENVIRONMENT, folder.path().join("log"))?;
+        program.pause()?;
+        assert_eq!(program.wait(Duration::from_secs(1))?, None);
+        program.resume()?;
+        assert!(program.wait(SOON)?.is_some_and(|status| status.success()));
         Ok(())
     }
 

@@ -9,6 +9,7 @@ use serde_json::Value;
 use tokio::time::error::Elapsed;
 
 use super::error::{ArmError, Cause, Class, Trace};
+use super::fence::Fence;
 use super::metrics::{self, ArmMetrics};
 use super::throttle::{Caller, Lane, Outcome, Priority, Throttle};
 use super::tokens::{Bearer, Tokens};
@@ -78,6 +79,7 @@ pub struct Client {
     endpoint: Url,
     tokens: Arc<Tokens>,
     metrics: ArmMetrics,
+    fence: Fence,
     throttle: Arc<Throttle>,
     caller: Caller,
 }
@@ -89,17 +91,23 @@ struct Answer {
 }
 
 impl Client {
-    /// `endpoint` is ARM's address.
+    /// `endpoint` is ARM's address; `fence` says when there may be writes.
     #[must_use]
-    pub fn new(transport: Arc<Transport>, endpoint: Url, tokens: Tokens, metrics: ArmMetrics) -> Self {
+    pub fn new(transport: Arc<Transport>, endpoint: Url, tokens: Tokens, metrics: ArmMetrics, fence: Fence) -> Self {
         let caller = Caller { share: "".into(), priority: Priority::Interactive };
-        Self { transport, endpoint, tokens: Arc::new(tokens), metrics, throttle: Arc::default(), caller }
+        Self { transport, endpoint, tokens: Arc::new(tokens), metrics, fence, throttle: Arc::default(), caller }
     }
 
     /// The same client, whose calls wait their turn on somebody's behalf.
     #[must_use]
     pub fn on_behalf_of(&self, caller: Caller) -> Self {
         Self { caller, ..self.clone() }
+    }
+
+    /// Whether there may be writes now.
+    #[must_use]
+    pub fn may_write(&self) -> bool {
+        self.fence.may_write()
     }
 
     /// What every call waits at.
@@ -361,7 +369,12 @@ impl Client {
             }
             ArmError::unavailable(chain(&error.without_url()))
         };
-        let mut response = request.send().await.map_err(unanswered)?;
+        // As late as can be: the wait for a turn, the sign-in and the connection all take their time.
+        let sent = match *method {
+            Method::GET => request.send().await,
+            _ => self.fence.guard(request.send()).await.map_err(ArmError::unavailable)?,
+        };
+        let mut response = sent.map_err(unanswered)?;
         let mut read = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(unanswered)? {
             if read.len() + chunk.len() > ANSWER_LIMIT {

@@ -3,6 +3,7 @@
 pub mod client;
 pub mod credential;
 pub mod error;
+pub mod fence;
 pub mod gate;
 pub mod id;
 pub mod metrics;
@@ -15,6 +16,7 @@ pub mod transport;
 
 pub use client::{Body, Client, Progress, Written};
 pub use error::{ArmError, Cause, Class};
+pub use fence::Fence;
 pub use gate::{Turn, WriteGate};
 pub use id::ArmId;
 pub use metrics::ArmMetrics;

@@ -30,6 +30,11 @@ pub async fn reconcile<K: Kind>(object: Arc<K>, context: Arc<Context<K>>) -> Res
 /// When to try again after a reconcile failed.
 #[expect(clippy::needless_pass_by_value, reason = "the form that kube-runtime asks for")]
 pub fn on_error<K: Kind>(object: Arc<K>, error: &Error, context: Arc<Context<K>>) -> Action {
+    if !context.arm.may_write() {
+        // Nothing is wrong with the object: another replica goes on with it.
+        tracing::debug!(kind = %K::kind(&()), %error, "given up with the lease");
+        return Action::await_change();
+    }
     let name = format!("{}/{}", object.namespace().unwrap_or_default(), object.name_any());
     if matches!(error, Error::Kubernetes(error) if matches!(error.as_ref(), kube::Error::Api(status) if status.is_conflict()))
     {

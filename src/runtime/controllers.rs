@@ -29,7 +29,7 @@ use crate::kinds::World;
 /// who are in the line.
 const CONCURRENCY: u16 = 1024;
 /// How long what is under way may take to end once the operator is told to stop.
-const FAREWELL: Duration = Duration::from_secs(10);
+const FAREWELL: Duration = Duration::from_secs(8);
 
 /// What all controllers have in common.
 #[derive(Clone)]
@@ -98,7 +98,7 @@ pub(super) async fn run(watches: &Watches, shared: &Shared) {
     let late = async {
         shared.stop.cancelled().await;
         tokio::time::sleep(FAREWELL).await;
-        tracing::warn!("stopped before everything under way had ended; it is resumed at the next start");
+        tracing::warn!("stopped before everything under way had ended; whoever works next resumes it");
     };
     tokio::select! {
         () = all => {}

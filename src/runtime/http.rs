@@ -51,17 +51,24 @@ type Check = Box<dyn Fn() -> Option<String> + Send + Sync>;
 pub(super) struct Readiness {
     checks: Mutex<Vec<Check>>,
     begun: Mutex<bool>,
+    /// What it says beside being ready.
+    remark: Mutex<Option<Check>>,
 }
 
 impl Readiness {
     /// Not ready until [`Self::begun`].
     pub(super) fn starting() -> Self {
-        Self { checks: Mutex::default(), begun: Mutex::default() }
+        Self { checks: Mutex::default(), begun: Mutex::default(), remark: Mutex::default() }
     }
 
     /// Adds something that has to be ready.
     pub(super) fn require(&self, check: impl Fn() -> Option<String> + Send + Sync + 'static) {
         self.checks.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(check));
+    }
+
+    /// Adds what is said once everything is ready, where there is something to say.
+    pub(super) fn remark(&self, remark: impl Fn() -> Option<String> + Send + Sync + 'static) {
+        *self.remark.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(remark));
     }
 
     /// Everything that has to be ready is known.
@@ -123,7 +130,9 @@ async fn metrics(State(told): State<Told>) -> impl IntoResponse {
 async fn readyz(State(told): State<Told>) -> impl IntoResponse {
     let missing = told.readiness.missing();
     if missing.is_empty() {
-        (StatusCode::OK, "ok\n".to_owned())
+        let remark = told.readiness.remark.lock().unwrap_or_else(PoisonError::into_inner);
+        let remark = remark.as_ref().and_then(|remark| remark());
+        (StatusCode::OK, remark.map_or_else(|| "ok\n".to_owned(), |remark| format!("ok: {remark}\n")))
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {}\n", missing.join("; ")))
     }

@@ -2,6 +2,7 @@
 
 pub mod cloud;
 mod controllers;
+pub mod election;
 pub mod http;
 pub mod options;
 mod telemetry;
@@ -10,14 +11,16 @@ mod watches;
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Namespace;
+use kube::client::ClientBuilder;
 use kube::runtime::events::{Recorder, Reporter};
-use kube::{Api, Client, ResourceExt as _};
-use prometheus::Registry;
+use kube::{Api, Client, Config, ResourceExt as _};
+use prometheus::{IntGauge, Registry};
 use tokio_util::sync::CancellationToken;
 
 use crate::arm::throttle::gauges::Gauges;
-use crate::arm::{self, ArmMetrics, Providers, Tokens, Transport, WriteGate};
+use crate::arm::{self, ArmMetrics, Fence, Providers, Tokens, Transport, WriteGate};
 use crate::kinds::World;
+use election::{Election, Fenced, Standing, Told};
 use http::Readiness;
 pub use options::Options;
 use watches::Watches;
@@ -28,7 +31,8 @@ pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 /// Runs the operator until SIGTERM or Ctrl-C.
 ///
 /// # Errors
-/// Where the options do not fit together, a file cannot be read, or the API server cannot be reached at the start.
+/// Where the options do not fit together, a file cannot be read, or the API server cannot be reached at the start; and where
+/// the lease is lost.
 pub fn run(options: Options) -> Result<(), Failure> {
     telemetry::init(options.log_format, options.log_level);
     // Two crates of the tree bring a TLS provider of their own; one has to be chosen before the first connection.
@@ -36,20 +40,28 @@ pub fn run(options: Options) -> Result<(), Failure> {
         .install_default()
         .map_err(|_| "another TLS provider is installed already")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(operate(options))
+    let outcome = runtime.block_on(operate(options));
+    // Whatever still runs is waited for no longer.
+    runtime.shutdown_background();
+    outcome
 }
 
 async fn operate(options: Options) -> Result<(), Failure> {
     let registry = Registry::new();
     let readiness = Arc::new(Readiness::starting());
     http::serve(options.http_address, registry.clone(), readiness.clone()).await?;
-    let arm = Arc::new(arm_client(&options, ArmMetrics::new(&registry)?)?);
+    let fence = if options.leader_elect { Fence::closed() } else { Fence::unlimited() };
+    let told = told_of_leader(&registry, &readiness)?;
+    let arm = Arc::new(arm_client(&options, ArmMetrics::new(&registry)?, fence.clone())?);
     registry.register(Box::new(Gauges::new(arm.throttle())?))?;
     if let Some(error) = arm.misconfigured() {
         tracing::error!(%error, "Azure cannot be called");
         readiness.require(move || Some(error.to_string()));
     }
-    let client = Client::try_default().await?;
+    let config = Config::infer().await?;
+    let lease_namespace = options.lease_namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
+    let unfenced = Client::try_from(config.clone())?;
+    let client = ClientBuilder::try_from(config)?.with_layer(&Fenced(fence.clone())).build();
     let cluster_id = match &options.cluster_id {
         Some(id) => id.clone(),
         None => own_cluster_id(&client).await?,
@@ -89,21 +101,49 @@ async fn operate(options: Options) -> Result<(), Failure> {
             if options.watch_namespaces.is_empty() { "all".to_owned() } else { options.watch_namespaces.join(",") },
         "foundry-operator runs"
     );
+    let work = controllers::run(&watches, &shared);
+    let lead = async {
+        if !options.leader_elect {
+            told.set(Standing::Leads);
+            work.await;
+            return Ok(());
+        }
+        let (namespace, name, duration) = (&lease_namespace, &options.replica_name, options.lease_duration);
+        Election::new(unfenced, namespace, name, duration, fence, told)?.lead(&stop, work).await
+    };
+    // The caches are kept filled while another replica leads.
     tokio::select! {
-        () = controllers::run(&watches, &shared) => {}
+        outcome = lead => outcome?,
         () = sources => {}
     }
     tracing::info!("foundry-operator has stopped");
     Ok(())
 }
 
-fn arm_client(options: &Options, metrics: ArmMetrics) -> Result<arm::Client, Failure> {
+/// Where it is told which replica leads: a metric and the readiness.
+fn told_of_leader(registry: &Registry, readiness: &Readiness) -> Result<Told, Failure> {
+    let gauge = IntGauge::new("foundry_leader", "Whether this replica is the one that works.")?;
+    registry.register(Box::new(gauge.clone()))?;
+    let told = Told::new(gauge);
+    let (unknown, waits) = (told.clone(), told.clone());
+    readiness.require(move || match unknown.standing() {
+        Standing::Unknown(why) => Some(why),
+        Standing::Waits { .. } | Standing::Leads => None,
+    });
+    readiness.remark(move || match waits.standing() {
+        Standing::Waits { leader } => Some(format!("this replica waits, {leader} leads")),
+        Standing::Unknown(_) | Standing::Leads => None,
+    });
+    Ok(told)
+}
+
+fn arm_client(options: &Options, metrics: ArmMetrics, fence: Fence) -> Result<arm::Client, Failure> {
     let cloud = options.cloud()?;
     let endpoint =
         cloud.arm_endpoint.parse().map_err(|error| format!("--arm-endpoint {}: {error}", cloud.arm_endpoint))?;
     let transport = Arc::new(Transport::new(options.ca_bundle.clone()));
     let tokens = Tokens::new(options.sign_in()?, cloud, transport.clone(), metrics.clone());
-    Ok(arm::Client::new(transport, endpoint, tokens, metrics))
+    Ok(arm::Client::new(transport, endpoint, tokens, metrics, fence))
 }
 
 /// The uid of `kube-system` is as good as a name of the cluster: it lives as long, and no other cluster has it.

@@ -8,6 +8,7 @@ use secrecy::SecretString;
 
 use super::Failure;
 use super::cloud::{self, AzureCloud};
+use super::election::LeaseDuration;
 use super::http::HttpAddress;
 use crate::arm::credential::{Cloud, SignIn};
 
@@ -116,6 +117,24 @@ pub struct Options {
         action = clap::ArgAction::Set
     )]
     pub register_providers: bool,
+    /// Whether to work only as long as this replica has the lease foundry-operator; false where nobody else runs.
+    #[arg(
+        long,
+        env = "FOUNDRY_LEADER_ELECT",
+        value_name = "true|false",
+        default_value_t = true,
+        action = clap::ArgAction::Set
+    )]
+    pub leader_elect: bool,
+    /// How long others wait for a leader that is silent, in whole seconds. It writes nothing in the last third of that.
+    #[arg(long, env = "FOUNDRY_LEASE_DURATION", value_name = "DURATION", default_value = "15s", value_parser = lease_duration)]
+    pub lease_duration: LeaseDuration,
+    /// Namespace of the lease; by default the one of the pod, or of the kubeconfig's context.
+    #[arg(long, env = "POD_NAMESPACE", value_name = "NAMESPACE")]
+    pub lease_namespace: Option<String>,
+    /// Name of this replica in the lease, to which a random part is added; in a pod, the pod's name.
+    #[arg(long, env = "HOSTNAME", value_name = "NAME", default_value = "foundry-operator")]
+    pub replica_name: String,
     /// Where /metrics, /healthz and /readyz are; port 0 is a free one, which the log tells; off for nowhere.
     #[arg(long, env = "FOUNDRY_HTTP_ADDRESS", value_name = "ADDRESS:PORT", default_value = "0.0.0.0:8080")]
     pub http_address: HttpAddress,
@@ -177,6 +196,10 @@ fn duration(text: &str) -> Result<Duration, String> {
     if duration < Duration::from_millis(10) { Err("must be at least 10ms".to_owned()) } else { Ok(duration) }
 }
 
+fn lease_duration(text: &str) -> Result<LeaseDuration, String> {
+    LeaseDuration::new(duration(text)?).ok_or_else(|| "must be whole seconds, and at most an hour".to_owned())
+}
+
 /// A part of a tag's value: short, and without the slash that parts it from the rest.
 fn cluster_id(text: &str) -> Result<String, String> {
     let fits =
@@ -210,6 +233,14 @@ mod tests {
         assert_eq!(options(&["--resync", "90s"]).unwrap().resync, Duration::from_secs(90));
         assert!(options(&["--resync", "soon"]).is_err());
         assert!(options(&["--resync", "0s"]).is_err());
+    }
+
+    #[test]
+    fn a_lease_cannot_last_a_part_of_a_second() {
+        assert!(options(&["--lease-duration", "1500ms"]).is_err());
+        assert!(options(&["--lease-duration", "2h"]).is_err());
+        let half_a_minute = LeaseDuration::new(Duration::from_secs(30)).unwrap();
+        assert_eq!(options(&["--lease-duration", "30s"]).unwrap().lease_duration, half_a_minute);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use control_plane::Supervised;
 
-use crate::{Azure, Cluster, EXCHANGE_AUDIENCE, Failure, OPERATOR_CLIENT_ID};
+use crate::{Azure, Cluster, EXCHANGE_AUDIENCE, Failure, OPERATOR_CLIENT_ID, OPERATOR_NAMESPACE};
 
 /// How the operator is started.
 #[derive(Clone, Debug)]
@@ -63,6 +63,8 @@ impl Operator {
             .env("AZURE_TENANT_ID", azure.tenant_id())
             .env("AZURE_FEDERATED_TOKEN_FILE", token)
             .env("AZURE_AUTHORITY_HOST", azure.endpoint())
+            // As the API server knows it in a pod.
+            .env("POD_NAMESPACE", OPERATOR_NAMESPACE)
             .env("FOUNDRY_HTTP_ADDRESS", "127.0.0.1:0")
             // Whatever proxy this machine has: everything here is on this machine.
             .env("NO_PROXY", "127.0.0.1")
@@ -101,6 +103,22 @@ impl Operator {
     #[must_use]
     pub fn is_running(&self) -> bool {
         self.process.is_running()
+    }
+
+    /// Stops it where it stands, until [`Self::resume`].
+    ///
+    /// # Errors
+    /// Where it has ended.
+    pub fn pause(&self) -> Result<(), Failure> {
+        Ok(self.process.pause()?)
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Errors
+    /// Where it has ended.
+    pub fn resume(&self) -> Result<(), Failure> {
+        Ok(self.process.resume()?)
     }
 
     /// Asks it to end, as a pod's deletion does, and waits.

@@ -1,7 +1,7 @@
 //! The stage of one test.
 
 use std::fmt::Debug;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -142,18 +142,36 @@ impl Scene {
 
     /// With an Azure that runs already.
     pub async fn beside(azure: Azure, setting: Setting) -> Self {
+        let mut scene = Self::without_operator(azure, setting).await;
+        scene.start_operator();
+        scene
+    }
+
+    pub async fn without_operator(azure: Azure, setting: Setting) -> Self {
         let client = admin().await;
         let platform = new_namespace(&client, &[]).await;
         let team = new_namespace(&client, &[("foundry", "allowed")]).await;
         let namespaces = format!("{platform},{team}");
-        let usual = [["--log-level", "trace"], ["--poll-interval", "100ms"], ["--watch-namespaces", &namespaces]];
+        let usual = [
+            ["--log-level", "trace"],
+            ["--poll-interval", "100ms"],
+            ["--watch-namespaces", &namespaces],
+            // Nobody else serves these namespaces, but all scenes share the one of the lease.
+            ["--leader-elect", "false"],
+        ];
         let usual = usual.iter().filter(|[flag, _]| !setting.flags.contains(flag)).flatten();
         let flags = usual.chain(&setting.flags).map(|flag| (*flag).to_owned()).collect();
         let environment = setting.environment.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         let folder = TempDir::new().unwrap();
-        let mut scene = Self { client, azure, platform, team, operator: None, folder, flags, environment };
-        scene.start_operator();
-        scene
+        Self { client, azure, platform, team, operator: None, folder, flags, environment }
+    }
+
+    /// An operator of this scene's beside its own, with what it needs in a folder of its own.
+    pub fn another_operator(&self, name: &str, environment: Vec<(String, String)>) -> Operator {
+        let program = PathBuf::from(env!("CARGO_BIN_EXE_foundry-operator"));
+        let folder = self.folder.path().join(name);
+        let settings = Settings { program, folder, flags: self.flags.clone(), environment };
+        Operator::start(cluster(), &self.azure, &settings).unwrap()
     }
 
     pub fn start_operator(&mut self) {
@@ -190,6 +208,16 @@ impl Scene {
 
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("operator.log")).unwrap_or_default()
+    }
+
+    /// The log of [`Self::another_operator`].
+    pub fn log_of(&self, name: &str) -> String {
+        std::fs::read_to_string(self.folder.path().join(name).join("operator.log")).unwrap_or_default()
+    }
+
+    /// A folder that goes with the scene.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// What the operator answers over HTTP.

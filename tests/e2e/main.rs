@@ -15,6 +15,7 @@ mod ownership;
 mod policies;
 mod providers;
 mod refusals;
+mod replicas;
 mod restarts;
 mod samples;
 mod secrets;
