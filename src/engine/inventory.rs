@@ -15,7 +15,9 @@ pub fn remember(inventory: &mut Vec<OwnedResource>, resource: OwnedResource) {
 pub fn written(inventory: &mut [OwnedResource], id: &ArmId, applied: Applied) {
     if let Some(owned) = inventory.iter_mut().find(|owned| owned.is(id.as_str())) {
         owned.applied = Some(applied);
-        inventory.iter_mut().for_each(|owned| owned.refused = None);
+        for owned in inventory {
+            owned.refused = None;
+        }
     }
 }
 
