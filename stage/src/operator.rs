@@ -121,6 +121,15 @@ impl Operator {
         Ok(self.process.resume()?)
     }
 
+    /// Ends it as `kill -9` does.
+    ///
+    /// # Errors
+    /// Where it cannot be killed.
+    pub fn kill(mut self) -> Result<(), Failure> {
+        self.process.kill()?;
+        Ok(())
+    }
+
     /// Asks it to end, as a pod's deletion does, and waits.
     ///
     /// # Errors

@@ -97,10 +97,15 @@ proptest! {
         let formerly = [formerly];
         for type_ in [&WORKSPACE, &CONNECTION] {
             let differences = body::differences(&wanted, &there, &formerly, type_);
+            let managed = body::leaves(&wanted);
+            prop_assert!(differences.iter().all(|at| managed.contains(at) || formerly.contains(at)));
+            let again = |body: &Value| body::differences(body, body, &formerly, type_);
             let patch = body::patch(&wanted, &there, &differences, &formerly, type_);
-            prop_assert_eq!(patch == json!({}), differences.is_empty());
-            let sent = [Some(body::replacement(&wanted, &there, &formerly, type_)), body::unmarked(&there, type_)];
-            prop_assert!(sent.into_iter().flatten().all(|body| body.is_object()));
+            let replacement = body::replacement(&wanted, &there, &formerly, type_);
+            let unmarked = body::unmarked(&there, type_).unwrap_or_default();
+            for body in [patch, replacement, unmarked] {
+                prop_assert!(again(&body).iter().all(|at| formerly.contains(at)), "{}", body);
+            }
         }
     }
 }
