@@ -206,7 +206,7 @@ async fn a_revoked_role_is_told_with_the_command_that_gives_it_and_heals_when_it
     scene.azure.revoke(OPERATOR_CLIENT_ID, action);
     let message = scene.failing_hub("Forbidden").await;
     says(&message, &[action, "correlation id", "az role assignment create --assignee-object-id"]);
-    says(&message, &["--role \"Azure AI Administrator\"", "/resourceGroups/rg-ai;"]);
+    says(&message, &["--role \"Azure AI Administrator\"", "/resourceGroups/rg-ai\";"]);
     scene.azure.grant(OPERATOR_CLIENT_ID, action);
     heals(&scene).await;
     // One that was refused, and one that was not: whoever may not does not ask all the time.
