@@ -11,13 +11,11 @@ pub fn remember(inventory: &mut Vec<OwnedResource>, resource: OwnedResource) {
     }
 }
 
-/// What was sent has taken effect. What was refused beside it may have been so for what is now different.
+/// What was sent has taken effect.
 pub fn written(inventory: &mut [OwnedResource], id: &ArmId, applied: Applied) {
     if let Some(owned) = inventory.iter_mut().find(|owned| owned.is(id.as_str())) {
         owned.applied = Some(applied);
-        for owned in inventory {
-            owned.refused = None;
-        }
+        owned.refused = None;
     }
 }
 
