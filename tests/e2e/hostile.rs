@@ -63,7 +63,7 @@ async fn what_is_as_long_as_it_may_be_is_made() {
     assert_eq!(tags.as_object().unwrap().len(), 41);
     let metadata = (0..40).map(|at| (format!("{at:02}{}", "k".repeat(60)), Value::from(long(2048))));
     let connection = json!({
-        "projectRef": {"name": name}, "category": "C".repeat(64), "authType": "AAD",
+        "projectRef": {"name": name}, "category": "AIServices", "authType": "AAD",
         "target": long(2048), "metadata": metadata.collect::<Map<_, _>>(), "azureName": "c".repeat(33),
     });
     scene.apply::<FoundryConnection>(&scene.team, &"c".repeat(253), connection).await;
@@ -156,7 +156,8 @@ async fn a_status_that_names_what_this_operator_cannot_have_made_is_told_and_not
         let told = |hub: &FoundryHub| {
             let conditions = hub.engine().conditions;
             let message = conditions.first().map(|ready| ready.message.clone()).unwrap_or_default();
-            says(hub, ConditionType::Stalled, "True", "Conflict") && message.contains(&format!("names {id}, which"))
+            says(hub, ConditionType::Stalled, "True", "UnknownResource")
+                && message.contains(&format!("names {id}, which"))
         };
         scene.until(&scene.platform, "contoso", "told", told).await;
     }
