@@ -17,6 +17,7 @@ mod providers;
 mod refusals;
 mod replicas;
 mod restarts;
+mod rivals;
 mod samples;
 mod secrets;
 mod sign_in;

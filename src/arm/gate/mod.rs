@@ -2,6 +2,7 @@
 //! one with 409 while an operation runs (ARM reference, section 3), so the operator does not send it. And for a hub and its
 //! projects together, as many operations as ARM turns out to take. Who has to wait is called when it is its turn.
 
+mod ends;
 mod slots;
 
 use std::collections::{HashMap, VecDeque};
@@ -11,6 +12,8 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use super::ArmId;
+use ends::Ends;
+pub use ends::Moment;
 use slots::Slots;
 
 /// Calls the holder back, for whom its workspace is kept from then on.
@@ -20,6 +23,7 @@ pub type Call = Arc<dyn Fn() + Send + Sync>;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Turn {
     holder: String,
+    target: ArmId,
     workspace: ArmId,
     family: Arc<str>,
     /// Connections and the like occupy their workspace, but nothing of the family's room for operations.
@@ -33,7 +37,8 @@ impl Turn {
     #[must_use]
     pub fn new(holder: String, target: &ArmId, family: &str, leads: bool) -> Self {
         let workspace = target.top_level();
-        Self { holder, takes_room: *target == workspace, workspace, family: family.into(), leads }
+        let (takes_room, target) = (*target == workspace, target.clone());
+        Self { holder, target, workspace, family: family.into(), takes_room, leads }
     }
 }
 
@@ -79,6 +84,7 @@ struct State {
     holds: HashMap<ArmId, Hold>,
     families: HashMap<Arc<str>, Family>,
     waiting: VecDeque<Ticket>,
+    ends: Ends,
 }
 
 /// Hands out the right to write to a workspace or its children.
@@ -111,6 +117,16 @@ impl WriteGate {
             }
         };
         tokio::time::timeout(patience, waiting).await.unwrap_or(Err(Taken))
+    }
+
+    /// Now.
+    pub fn now(&self) -> Moment {
+        self.locked().ends.now()
+    }
+
+    /// Whether somebody else has ended a write to the turn's target since then, so that it has to be looked at again.
+    pub fn was_written_since(&self, turn: &Turn, then: Moment) -> bool {
+        self.locked().ends.by_another_since(turn, then)
     }
 
     /// Keeps the workspace until [`Self::leave`]: an operation runs.
@@ -226,10 +242,14 @@ impl State {
     fn take_out(&mut self, holder: &str) -> bool {
         let given_back: Vec<Hold> =
             self.holds.extract_if(|_, hold| hold.turn.holder == holder).map(|(_, hold)| hold).collect();
-        for hold in &given_back {
-            self.count(hold, false);
+        let had_any = !given_back.is_empty();
+        for hold in given_back {
+            self.count(&hold, false);
+            if hold.stage != Stage::Kept {
+                self.ends.push(hold.turn);
+            }
         }
-        !given_back.is_empty()
+        had_any
     }
 
     fn count(&mut self, hold: &Hold, comes: bool) {
@@ -251,6 +271,7 @@ impl State {
             if hold.stage == Stage::Kept {
                 hold.stage = Stage::Writing;
             }
+            hold.turn.target.clone_from(&turn.target);
             return Some(Ok(()));
         }
         self.is_hopeless(turn).then_some(Err(Taken))

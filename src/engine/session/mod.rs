@@ -25,7 +25,7 @@ use super::verdict::{Rest, State, Wake};
 use crate::api::conditions::Reason;
 use crate::api::status::{OperationKind, OwnedResource};
 use crate::api::{FINALIZER, RECONCILE_AT};
-use crate::arm::gate::Call;
+use crate::arm::gate::{Call, Moment};
 use crate::arm::resource_type::{self, label};
 use crate::arm::{self, ArmId, Caller, Turn};
 
@@ -43,6 +43,8 @@ pub(super) struct Session<'c, K: Kind> {
     sights: Sights,
     /// Sights from before the last write do not count.
     fresh_from: Timestamp,
+    /// What others wrote after this may not have been seen.
+    looked_from: Moment,
     /// The last write that was made, or whose end was seen.
     just_done: Option<(OperationKind, ArmId)>,
     /// A person has asked for the object since it was last looked at.
@@ -76,6 +78,7 @@ impl<'c, K: Kind> Session<'c, K> {
             object,
             sights: Sights::default(),
             fresh_from: Timestamp::now(),
+            looked_from: context.gate.now(),
             just_done: None,
             confirmed: false,
             wrote: false,

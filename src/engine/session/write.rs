@@ -105,8 +105,8 @@ impl<K: Kind> Session<'_, K> {
                 Err(FillError::Kubernetes(error)) => return Err(error.into()),
             }
         }
-        if let Some(busy) = self.wait_for_turn(&wanted.id).await {
-            return Ok(Next::Rest(busy));
+        if let Some(next) = self.wait_for_turn(&wanted.id).await {
+            return Ok(next);
         }
         let (arm, version) = (self.arm(), wanted.type_.api_version);
         let written = match by {
@@ -148,8 +148,8 @@ impl<K: Kind> Session<'_, K> {
         if !self.is_current().await? {
             return Ok(Next::Plan);
         }
-        if let Some(busy) = self.wait_for_turn(&id).await {
-            return Ok(Next::Rest(busy));
+        if let Some(next) = self.wait_for_turn(&id).await {
+            return Ok(next);
         }
         let deleted = self.arm().delete(&id, api_version(&id)).await;
         self.fresh_from = Timestamp::now();
@@ -173,11 +173,20 @@ impl<K: Kind> Session<'_, K> {
     }
 
     /// Waits for the right to write; where that takes longer, a place in the line is kept and this is where the object rests.
-    async fn wait_for_turn(&mut self, id: &ArmId) -> Option<Rest> {
-        self.context.gate.enter(&self.turn(id), GATE_PATIENCE, self.call()).await.err()?;
-        self.queued = true;
-        let message = format!("{} waits for its turn: Azure is at work on it, or on others of its hub", label(id));
-        Some(Rest::new(State::Working, Reason::Busy, message, Wake::After(QUEUED)))
+    async fn wait_for_turn(&mut self, id: &ArmId) -> Option<Next> {
+        let turn = self.turn(id);
+        if self.context.gate.enter(&turn, GATE_PATIENCE, self.call()).await.is_err() {
+            self.queued = true;
+            let message = format!("{} waits for its turn: Azure is at work on it, or on others of its hub", label(id));
+            return Some(Next::Rest(Rest::new(State::Working, Reason::Busy, message, Wake::After(QUEUED))));
+        }
+        let then = std::mem::replace(&mut self.looked_from, self.context.gate.now());
+        if self.context.gate.was_written_since(&turn, then) {
+            // Another object may have made what this one was about to make: a PUT would take it from that one.
+            self.fresh_from = Timestamp::now();
+            return Some(Next::Plan);
+        }
+        None
     }
 
     /// A write did not go well.
@@ -193,8 +202,8 @@ impl<K: Kind> Session<'_, K> {
         if !self.is_current().await? {
             return Ok(Next::Plan);
         }
-        if let Some(busy) = self.wait_for_turn(&id).await {
-            return Ok(Next::Rest(busy));
+        if let Some(next) = self.wait_for_turn(&id).await {
+            return Ok(next);
         }
         let body = Body::new(&provision.body);
         let called = self.arm().post(&id, provision.action, api_version(&id), body).await;
