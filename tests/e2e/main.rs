@@ -4,6 +4,7 @@
 
 mod calls;
 mod consent;
+mod deletions;
 mod drift;
 mod harness;
 mod health;
