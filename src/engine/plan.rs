@@ -377,7 +377,7 @@ impl Situation<'_> {
         if !recorded.is_some_and(is_named) {
             return Some(Step::Record(wanted.clone()));
         }
-        if self.just_wrote(&wanted.id) && standing.was_just_this() {
+        if self.just_wrote(&wanted.id) && standing.was_just_this(recorded) {
             return Some(written_in_vain(wanted, standing.failed, &standing.differences));
         }
         if standing.was_never_made(&owner) {

@@ -71,9 +71,9 @@ impl<'a> Standing<'a> {
         self.failed.is_some() && *owner == Ownership::Ours && self.before.is_none()
     }
 
-    /// Whether the very same was written last.
-    pub(super) fn was_just_this(&self) -> bool {
-        self.before.as_ref() == Some(&self.after)
+    /// Whether the very same was written last. What is read may lack the mark that was written with it.
+    pub(super) fn was_just_this(&self, recorded: Option<&OwnedResource>) -> bool {
+        recorded.is_some_and(|recorded| recorded.applied.as_ref() == Some(&self.after))
     }
 
     /// What the inventory says of it once it is as wanted.

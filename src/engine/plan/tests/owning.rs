@@ -36,6 +36,16 @@ fn what_may_be_adopted_gets_our_mark() {
 }
 
 #[test]
+fn a_mark_that_azure_does_not_keep_is_not_written_again_at_once() {
+    let mut written = recorded(&workspace());
+    written.applied = Some(applied(&workspace()));
+    let scene = Scene::new().adopts().remembers(written).sees(&workspace(), made_by_hand(&workspace()));
+    let rest = scene.just_did(OperationKind::Update, &workspace().id).rest();
+    assert_eq!((rest.state, rest.reason), (State::Waiting, Reason::Drifted));
+    assert!(rest.message.contains(OWNER_KEY), "{}", rest.message);
+}
+
+#[test]
 fn adopting_keeps_what_a_former_namesake_had_and_the_spec_no_longer_mentions() {
     let mut former = workspace();
     body::set(&mut former.body, "/tags/old", "ours".into());
