@@ -50,6 +50,13 @@ fn what_another_object_owns_is_forgotten_and_not_deleted() {
 }
 
 #[test]
+fn a_namesake_that_came_later_is_not_deleted_though_it_bears_our_mark() {
+    let later = with(&made(&workspace()), "/systemData", "createdAt", "2026-02-02T00:00:00Z");
+    let scene = deleting().remembers(confirmed(&workspace())).sees(&workspace(), later);
+    assert_eq!(scene.plan(), Step::Forget(workspace().id, Farewell::NotOurs));
+}
+
+#[test]
 fn what_was_never_ours_is_forgotten_and_not_deleted() {
     let scene = deleting().adopts().remembers(recorded(&workspace())).sees(&workspace(), made_by_hand(&workspace()));
     assert_eq!(scene.plan(), Step::Forget(workspace().id, Farewell::NotOurs));
