@@ -41,7 +41,6 @@ test-sdk: ## Run the official Azure SDK for Python against the emulator (the fir
 lint: ## Formatting, clippy, documentation, generated files
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
-	cargo clippy --locked --test faults -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
 	tools/check-generated
 

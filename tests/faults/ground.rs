@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Scene, Setting, quick_azure};
 use crate::history::{Histories, Seen};
-use crate::subject::{Step, Subject};
+use crate::subject::{Step, Subject, hub_of};
 use crate::trouble::{Effect, End};
 
 const FLAGS: [&str; 4] = ["--poll-interval", "300ms", "--log-level", "debug"];
@@ -165,7 +165,7 @@ impl Ground {
     }
 }
 
-/// Takes out times, ids and the name.
+/// Takes out times, ids, the name, and that of the hub.
 fn blank(value: &mut Value, name: &str) {
     const OWN: [&str; 8] = [
         "containerName",
@@ -183,8 +183,12 @@ fn blank(value: &mut Value, name: &str) {
             fields.values_mut().for_each(|field| blank(field, name));
         }
         Value::Array(items) => items.iter_mut().for_each(|item| blank(item, name)),
-        // The storage account of a hub has its name without the hyphens.
-        Value::String(text) => *text = text.replace(name, "NAME").replace(&name.replace('-', ""), "NAME"),
+        Value::String(text) => {
+            // The storage account of a hub has its name without the hyphens.
+            for (name, blank) in [(name, "NAME"), (&hub_of(name), "HUB")] {
+                *text = text.replace(name, blank).replace(&name.replace('-', ""), blank);
+            }
+        }
         _ => {}
     }
 }
