@@ -56,7 +56,7 @@ impl<K: Kind> Session<'_, K> {
         if !self.is_current().await? {
             return Ok(Next::Plan);
         }
-        let owned = K::engine(&mut self.status).resources.iter().find(|owned| owned.is(wanted.id.as_str()));
+        let owned = inventory::entry(&K::engine(&mut self.status).resources, &wanted.id);
         let formerly = owned.and_then(|owned| owned.applied.as_ref()).map(|applied| applied.fields.clone());
         if formerly.is_some() {
             let lost = K::lost_with(&self.status).map(|lost| format!(": {lost}")).unwrap_or_default();
