@@ -66,11 +66,12 @@ async fn run(cluster: Cluster, seed: u64, lasts: Duration) -> Vec<String> {
     };
     println!("answered    {}", told(&answers(&azure)));
     println!(
-        "{} objects and Azure agree, or not, {} s after the last trouble",
+        "{} objects; compared until {} s after the last trouble",
         users.wishes().there(),
         since.elapsed().as_secs()
     );
     differences.extend(azure.schema_violations().iter().map(|violation| format!("{violation:?}")));
+    differences.extend(trouble.panics());
     if !differences.is_empty() {
         trouble.keep_logs(env!("CARGO_TARGET_TMPDIR"));
     }

@@ -102,10 +102,21 @@ impl Trouble {
         }
     }
 
+    /// What replicas said that panicked.
+    pub fn panics(&self) -> Vec<String> {
+        let log = |number| std::fs::read_to_string(self.log(number)).unwrap_or_default();
+        let lines = (1..=self.started).flat_map(|number| log(number).lines().map(str::to_owned).collect::<Vec<_>>());
+        lines.filter(|line| line.contains("panicked at")).collect()
+    }
+
+    fn log(&self, number: usize) -> PathBuf {
+        self.folder.path().join(format!("replica-{number}")).join("operator.log")
+    }
+
     /// The logs of all replicas there ever were.
     pub fn keep_logs(&self, folder: &str) {
         for number in 1..=self.started {
-            let log = self.folder.path().join(format!("replica-{number}")).join("operator.log");
+            let log = self.log(number);
             let kept = Path::new(folder).join(format!("chaos-replica-{number}.log"));
             if std::fs::copy(&log, &kept).is_ok() {
                 println!("log: {}", kept.display());
@@ -164,7 +175,8 @@ impl Trouble {
             Some(which) if self.wanted == REPLICAS.1 => {
                 self.wanted -= 1;
                 let replica = self.replicas.swap_remove(which);
-                replica.operator.terminate(LIMIT).unwrap();
+                // It may lose the lease, and end for that, just then.
+                tokio::task::block_in_place(|| replica.operator.end(LIMIT)).unwrap();
                 "replicas asked to end"
             }
             _ => {

@@ -73,8 +73,7 @@ impl Users {
                 self.give_key(place).await;
                 Some("rotated")
             }
-            // Hubs take all that they have with them, and so they are left in peace more often.
-            State::There { .. } if self.rng.u8(..if wish.kind == Kind::Connection { 4 } else { 12 }) == 0 => {
+            State::There { .. } if self.rng.u8(..wish.kind.lasts()) == 0 => {
                 self.delete(place).await;
                 Some("deleted")
             }

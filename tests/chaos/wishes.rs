@@ -23,6 +23,15 @@ pub enum Kind {
 impl Kind {
     pub const ALL: [Self; 3] = [Self::Hub, Self::Project, Self::Connection];
 
+    /// After how many changes, on the whole, one is deleted. Hubs and projects take all that they have with them.
+    pub fn lasts(self) -> u8 {
+        match self {
+            Self::Hub => 60,
+            Self::Project => 20,
+            Self::Connection => 6,
+        }
+    }
+
     pub fn resource(self) -> ApiResource {
         match self {
             Self::Hub => ApiResource::erase::<FoundryHub>(&()),
