@@ -1,7 +1,7 @@
 # The front door: `make help`.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help build control-plane demo test test-unit test-e2e test-faults test-crashes test-model test-replicas test-sdk bench lint format crds clean
+.PHONY: help build control-plane demo test test-unit test-e2e test-faults test-crashes test-model test-replicas test-sdk chaos bench lint format crds clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | awk -F'\t' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -38,6 +38,9 @@ test-model: ## Run the model check alone: every order of steps, crashes and medd
 test-replicas: control-plane ## Stop the leader of two replicas for longer than its lease, a hundred times (about 9 minutes)
 	FOUNDRY_ROUNDS=100 cargo test --locked --test e2e -- replicas
 
+chaos: control-plane ## Users, an operator that is killed, paused and doubled, an Azure and an API server that fail, for ten minutes (SECONDS=60 SEED=7)
+	cargo test --locked --test chaos -- $(or $(SECONDS),600) $(SEED)
+
 bench: control-plane ## Make 300 projects at ARM's real limits: how close to them, without one 429 (FACTOR=4: time runs faster; SECONDS=20: slower operations)
 	cargo build --locked --bin foundry-operator
 	cargo build --locked --package stage --bin bench
@@ -50,7 +53,7 @@ test-sdk: ## Run the official Azure SDK for Python against the emulator (the fir
 lint: ## Formatting, clippy, documentation, generated files
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
-	cargo clippy --locked --test crashes -- -D warnings
+	cargo clippy --locked --test crashes --test chaos -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
 	tools/check-generated
 

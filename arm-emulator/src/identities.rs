@@ -99,13 +99,7 @@ pub(crate) async fn grant(
     Path(client): Path<String>,
     body: Body<Pattern>,
 ) -> Response {
-    match body {
-        Ok(Json(Pattern { action })) => {
-            shared.directory().permissions.grant(&client, &action);
-            StatusCode::NO_CONTENT.into_response()
-        }
-        Err(rejection) => unreadable(&rejection),
-    }
+    change(body, |action| shared.directory().permissions.grant(&client, action))
 }
 
 pub(crate) async fn revoke(
@@ -113,9 +107,13 @@ pub(crate) async fn revoke(
     Path(client): Path<String>,
     body: Body<Pattern>,
 ) -> Response {
+    change(body, |action| shared.directory().permissions.revoke(&client, action))
+}
+
+fn change(body: Body<Pattern>, how: impl FnOnce(&str)) -> Response {
     match body {
         Ok(Json(Pattern { action })) => {
-            shared.directory().permissions.revoke(&client, &action);
+            how(&action);
             StatusCode::NO_CONTENT.into_response()
         }
         Err(rejection) => unreadable(&rejection),

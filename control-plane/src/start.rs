@@ -20,11 +20,14 @@ const ETCD_PEERS: &str = "unix://etcd-peers.sock:0";
 // Short, because whoever took our port may accept connections and never answer.
 const CHECK_LIMIT: Duration = Duration::from_secs(3);
 const TAIL_LINES: usize = 30;
+const API_SERVER: &str = "kube-apiserver";
+const READY: [&str; 3] = ["get", "--raw", "/readyz"];
 
 #[derive(Debug)]
 pub(crate) struct Program {
     pub(crate) name: &'static str,
     pub(crate) process: Supervised,
+    command: Command,
     log: PathBuf,
 }
 
@@ -77,8 +80,8 @@ fn start_on(options: Options, mut port: impl FnMut() -> Result<u16, Error>) -> R
         let admin = control_plane.kubeconfig_yaml("admin", &admin_token);
         control_plane.folder.write("admin.kubeconfig", &admin)?;
         let arguments = api_server_arguments(port);
-        control_plane.run("kube-apiserver", &binaries.kube_apiserver, &arguments)?;
-        match control_plane.wait_for(deadline, &["get", "--raw", "/readyz"]) {
+        control_plane.run(API_SERVER, &binaries.kube_apiserver, &arguments)?;
+        match control_plane.wait_for(deadline, &READY) {
             Ok(()) => break,
             // Somebody took the port between our look and the API server's.
             Err(Error::Ended { tail, log, .. })
@@ -165,10 +168,24 @@ fn spawn(folder: &Folder, name: &'static str, program: &Path, arguments: &[Strin
     let mut command = Command::new(program);
     command.args(arguments).current_dir(folder.path());
     let process = Supervised::from_command(&command, &log)?;
-    Ok(Program { name, process, log })
+    Ok(Program { name, process, command, log })
 }
 
 impl ControlPlane {
+    /// Kills the API server, starts it again at the same address with what etcd holds, and blocks until it is ready.
+    ///
+    /// # Errors
+    ///
+    /// When it does not start, or is not ready within the limit, with the end of its log.
+    pub fn restart_api_server(&mut self, time_limit: Duration) -> Result<(), Error> {
+        let deadline = Deadline::after(time_limit);
+        for program in self.programs.iter_mut().filter(|program| program.name == API_SERVER) {
+            program.process.kill()?;
+            program.process = Supervised::from_command(&program.command, &program.log)?;
+        }
+        self.wait_for(deadline, &READY)
+    }
+
     fn run(&mut self, name: &'static str, program: &Path, arguments: &[String]) -> Result<(), Error> {
         let program = spawn(&self.folder, name, program, arguments)?;
         self.programs.insert(0, program);

@@ -3,6 +3,16 @@
 use crate::api::status::{Applied, OwnedResource, Refusal};
 use crate::arm::{ArmId, resource_type};
 
+/// What is remembered of a resource.
+#[must_use]
+pub fn entry<'a>(inventory: &'a [OwnedResource], id: &ArmId) -> Option<&'a OwnedResource> {
+    inventory.iter().find(|owned| owned.is(id.as_str()))
+}
+
+fn entry_mut<'a>(inventory: &'a mut [OwnedResource], id: &ArmId) -> Option<&'a mut OwnedResource> {
+    inventory.iter_mut().find(|owned| owned.is(id.as_str()))
+}
+
 /// Enters a resource, or replaces what is remembered of it.
 pub fn remember(inventory: &mut Vec<OwnedResource>, resource: OwnedResource) {
     match inventory.iter_mut().find(|owned| owned.is(&resource.id)) {
@@ -13,7 +23,7 @@ pub fn remember(inventory: &mut Vec<OwnedResource>, resource: OwnedResource) {
 
 /// What was sent has taken effect.
 pub fn written(inventory: &mut [OwnedResource], id: &ArmId, applied: Applied) {
-    if let Some(owned) = inventory.iter_mut().find(|owned| owned.is(id.as_str())) {
+    if let Some(owned) = entry_mut(inventory, id) {
         owned.applied = Some(applied);
         owned.refused = None;
     }
@@ -21,7 +31,7 @@ pub fn written(inventory: &mut [OwnedResource], id: &ArmId, applied: Applied) {
 
 /// What was sent was refused for good.
 pub fn refused(inventory: &mut [OwnedResource], id: &ArmId, refusal: Refusal) {
-    if let Some(owned) = inventory.iter_mut().find(|owned| owned.is(id.as_str())) {
+    if let Some(owned) = entry_mut(inventory, id) {
         owned.refused = Some(refusal);
     }
 }
@@ -52,7 +62,7 @@ mod tests {
         ArmId::workspace("00000001-0000-4000-8000-000000000001", "rg", name).unwrap()
     }
 
-    fn entry(id: &ArmId) -> OwnedResource {
+    fn made(id: &ArmId) -> OwnedResource {
         OwnedResource { id: id.to_string(), ..OwnedResource::default() }
     }
 
@@ -62,10 +72,10 @@ mod tests {
 
     #[test]
     fn parts_go_with_what_they_are_part_of() {
-        let of = |hub: &ArmId, type_: &str, name: &str| entry(&hub.child(type_, name).unwrap());
+        let of = |hub: &ArmId, type_: &str, name: &str| made(&hub.child(type_, name).unwrap());
         let (one, other) = (hub("one"), hub("other"));
         let mut inventory = vec![
-            entry(&one),
+            made(&one),
             of(&one, "outboundRules", "pypi"),
             of(&one, "connections", "aoai"),
             of(&other, "outboundRules", "theirs"),
@@ -77,15 +87,15 @@ mod tests {
     #[test]
     fn the_last_to_go_next_is_no_part() {
         let hub = hub("hub");
-        let rule = entry(&hub.child("outboundRules", "pypi").unwrap());
-        let inventory = [entry(&hub), rule.clone()];
+        let rule = made(&hub.child("outboundRules", "pypi").unwrap());
+        let inventory = [made(&hub), rule.clone()];
         assert_eq!(last_whole(&inventory).map(|owned| names(std::slice::from_ref(owned))), Some(vec!["hub"]));
         assert_eq!(last_whole(std::slice::from_ref(&rule)), Some(&rule));
     }
 
     #[test]
     fn what_takes_effect_is_no_longer_refused() {
-        let mut inventory = vec![entry(&hub("hub"))];
+        let mut inventory = vec![made(&hub("hub"))];
         let refusal = Refusal { attempt: "a".to_owned(), message: "no".to_owned() };
         refused(&mut inventory, &hub("hub"), refusal.clone());
         assert_eq!(inventory[0].refused, Some(refusal));

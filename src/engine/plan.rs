@@ -145,8 +145,12 @@ pub fn plan(situation: &Situation<'_>) -> Step {
     if let Some(owned) = leaving.clone().find(|owned| inventory::whole_of(owned).is_none()) {
         return s.delete_one(owned);
     }
+    // All hang on the first.
     let first = wanted.first().and_then(|first| s.bring_about(first));
-    first.or_else(|| leaving.next().map(|part| s.delete_one(part))).unwrap_or_else(|| s.bring_about_all(wanted))
+    first
+        .or_else(|| leaving.next().map(|part| s.delete_one(part)))
+        .or_else(|| s.bring_about_others(wanted.get(1..).unwrap_or_default()))
+        .unwrap_or_else(|| s.settle(wanted))
 }
 
 /// Whether a part that is there is not the one that Azure refused to make.
@@ -245,7 +249,7 @@ impl Situation<'_> {
     /// Whether what the resource is a part of, if it is one, is this object's.
     fn whole_is_ours(&self, part: &OwnedResource) -> Result<bool, Target> {
         let Some(id) = inventory::whole_of(part) else { return Ok(true) };
-        let whole = self.memory.resources.iter().find(|owned| owned.is(id.as_str()));
+        let whole = inventory::entry(&self.memory.resources, &id);
         let (Some(whole), Some(type_)) = (whole, resource_type::of(&id)) else { return Ok(false) };
         let observed = self.look_at(&id, type_)?;
         Ok(observed.is_none_or(|observed| {
@@ -267,24 +271,24 @@ impl Situation<'_> {
         Step::Rest(Rest::new(State::Working, Reason::Deleting, message, wake))
     }
 
-    fn bring_about_all(&self, set: &[Wanted]) -> Step {
+    /// The step that brings the members after the first nearer to what they should be; `None` where they all are. One that
+    /// has to wait, or that Azure refuses, holds up no other.
+    fn bring_about_others(&self, others: &[Wanted]) -> Option<Step> {
         let mut resting = None;
-        for (place, wanted) in set.iter().enumerate() {
-            match self.bring_about(wanted) {
-                None => {}
-                // A member that has to wait, or that Azure refuses, holds up no other one; but all hang on the first.
-                Some(Step::Rest(rest)) if place > 0 => {
-                    resting.get_or_insert(Step::Rest(rest));
+        for step in others.iter().filter_map(|wanted| self.bring_about(wanted)) {
+            match step {
+                Step::Rest(_) => {
+                    resting.get_or_insert(step);
                 }
-                Some(step) => return step,
+                step => return Some(step),
             }
         }
-        resting.unwrap_or_else(|| self.settle(set))
+        resting
     }
 
     /// The step that brings one resource nearer to what it should be; `None` where it is.
     fn bring_about(&self, wanted: &Wanted) -> Option<Step> {
-        let recorded = self.memory.resources.iter().find(|owned| owned.is(wanted.id.as_str()));
+        let recorded = inventory::entry(&self.memory.resources, &wanted.id);
         match self.look_at(&wanted.id, wanted.type_) {
             Err(unseen) => Some(Step::Observe(unseen)),
             Ok(None) => Some(self.make(wanted, recorded)),
@@ -436,7 +440,7 @@ impl Situation<'_> {
         if provision.is_done(observed) {
             return None;
         }
-        let recorded = self.memory.resources.iter().find(|owned| owned.is(wanted.id.as_str()));
+        let recorded = inventory::entry(&self.memory.resources, &wanted.id);
         if let Some(refused) = refused_before(recorded, &call(provision, self.retry_token)) {
             return Some(refused);
         }

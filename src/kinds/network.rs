@@ -12,7 +12,7 @@ use crate::arm::ArmId;
 use crate::arm::resource_type::OUTBOUND_RULE;
 use crate::engine::{Provision, Unresolved, Wanted};
 
-use super::workspace;
+use super::workspace::{self, text};
 
 /// The collection of a network's rules below its hub.
 pub(super) const OUTBOUND_RULES: &str = "outboundRules";
@@ -92,10 +92,6 @@ fn read_rule(rule: &Value) -> Option<OutboundRuleStatus> {
         category: text(&properties["category"]),
         status: text(&properties["status"]),
     })
-}
-
-fn text(value: &Value) -> Option<String> {
-    value.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
 /// The managed fields of a rule. FACT: the destination has another form for each type (ARM reference, section 3).

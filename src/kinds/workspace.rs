@@ -66,7 +66,6 @@ pub(super) fn read(workspace: &Value, id: &ArmId, studio: &str, page: &str) -> O
     if !matches!(properties["provisioningState"].as_str(), Some("Succeeded" | "Updating") | None) {
         return None;
     }
-    let text = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
     let tenant = text(&properties["tenantId"]).or_else(|| text(&identity["tenantId"]));
     let tenant = tenant.map(|tenant| format!("&tid={tenant}")).unwrap_or_default();
     Some(WorkspaceStatus {
@@ -75,6 +74,11 @@ pub(super) fn read(workspace: &Value, id: &ArmId, studio: &str, page: &str) -> O
         storage_account: text(&properties["storageAccount"]),
         studio_url: Some(format!("{studio}/{page}?wsid={id}{tenant}")),
     })
+}
+
+/// FACT: an unset string reads back as `""` or `null` (ARM reference, section 3).
+pub(super) fn text(value: &Value) -> Option<String> {
+    value.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
 /// What goes with a workspace, though another of its name takes its place.

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::Duration;
 
 use control_plane::{ControlPlane, Options};
 use serde_json::Value;
@@ -42,6 +43,14 @@ impl Cluster {
     #[must_use]
     pub fn control_plane(&self) -> &ControlPlane {
         &self.control_plane
+    }
+
+    /// Kills the API server and starts it again, and blocks until it is ready.
+    ///
+    /// # Errors
+    /// Where it does not start within `limit`.
+    pub fn restart_api_server(&mut self, limit: Duration) -> Result<(), Failure> {
+        Ok(self.control_plane.restart_api_server(limit)?)
     }
 
     /// Runs kubectl as an administrator and gives what it printed.

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
 use control_plane::Supervised;
@@ -133,13 +133,20 @@ impl Operator {
     /// Asks it to end, as a pod's deletion does, and waits.
     ///
     /// # Errors
-    /// Where it has not ended within `limit`.
-    pub fn terminate(mut self, limit: Duration) -> Result<(), Failure> {
-        self.process.terminate()?;
-        match self.process.wait(limit)? {
-            Some(status) if status.success() => Ok(()),
-            Some(status) => Err(format!("the operator ended with {status}").into()),
-            None => Err(format!("the operator still runs after {limit:?}").into()),
+    /// Where it has not ended within `limit`, or not well.
+    pub fn terminate(self, limit: Duration) -> Result<(), Failure> {
+        match self.end(limit)? {
+            status if status.success() => Ok(()),
+            status => Err(format!("the operator ended with {status}").into()),
         }
+    }
+
+    /// The same, however it ends.
+    ///
+    /// # Errors
+    /// Where it has not ended within `limit`.
+    pub fn end(mut self, limit: Duration) -> Result<ExitStatus, Failure> {
+        self.process.terminate()?;
+        self.process.wait(limit)?.ok_or_else(|| format!("the operator still runs after {limit:?}").into())
     }
 }

@@ -152,3 +152,22 @@ async fn an_object_whose_finalizer_was_taken_off_by_hand_leaves_nothing_locked()
     scene.until_ready::<FoundryHub>(&scene.platform, "contoso").await;
     assert_eq!(scene.calls("PUT", "/workspaces/").len(), 1);
 }
+
+#[tokio::test]
+async fn a_project_named_as_the_hub_of_its_namespace_neither_writes_nor_deletes_that() {
+    let scene = Scene::new().await;
+    let mut hub = hub_spec(&scene.unique("twin"));
+    hub["friendlyName"] = json!("The hub's");
+    let spec = json!({"azureName": scene.unique("twin"), "hubRef": {"name": "twin"}, "friendlyName": "The project's"});
+    scene.apply::<FoundryHub>(&scene.team, "twin", hub).await;
+    scene.until_ready::<FoundryHub>(&scene.team, "twin").await;
+    scene.apply::<FoundryProject>(&scene.team, "twin", spec).await;
+    let refused = |project: &FoundryProject| says(project, ConditionType::Synced, "False", "FixedFieldDiffers");
+    scene.until::<FoundryProject>(&scene.team, "twin", "refused", refused).await;
+    scene.delete::<FoundryProject>(&scene.team, "twin").await;
+    scene.until_gone::<FoundryProject>(&scene.team, "twin").await;
+    let hub = scene.azure.resource(&scene.workspace_id("twin")).unwrap();
+    assert_eq!(hub["properties"]["friendlyName"], "The hub's");
+    let writes: Vec<_> = scene.writes().into_iter().map(|call| call.method).collect();
+    assert_eq!(writes, ["PUT"]);
+}

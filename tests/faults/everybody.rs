@@ -98,8 +98,9 @@ async fn everybody(scene: &Scene, number: usize, fault: &Fault, reason: &str) ->
         spec[parent] = json!({"name": name});
         scene.apply::<FoundryConnection>(namespace, &name, spec).await;
     }
-    until::<FoundryHub>(scene, platform, &name, reason).await?;
+    let told = until::<FoundryHub>(scene, platform, &name, reason).await;
     scene.azure.remove_fault(rule);
+    told?;
     all_well(scene, &name).await?;
 
     // All of them are held up in being changed.
@@ -110,8 +111,9 @@ async fn everybody(scene: &Scene, number: usize, fault: &Fault, reason: &str) ->
     for namespace in [platform, team] {
         scene.change::<FoundryConnection>(namespace, &name, json!({"target": "https://c.openai.azure.com"})).await;
     }
-    tell_all(scene, &name, reason).await?;
+    let told = tell_all(scene, &name, reason).await;
     scene.azure.remove_fault(rule);
+    told?;
     all_well(scene, &name).await?;
 
     // And in being deleted; the hub waits for the others.
@@ -120,10 +122,9 @@ async fn everybody(scene: &Scene, number: usize, fault: &Fault, reason: &str) ->
     scene.delete::<FoundryConnection>(platform, &name).await;
     scene.delete::<FoundryProject>(team, &name).await;
     scene.delete::<FoundryHub>(platform, &name).await;
-    until::<FoundryConnection>(scene, team, &name, reason).await?;
-    until::<FoundryConnection>(scene, platform, &name, reason).await?;
-    until::<FoundryProject>(scene, team, &name, reason).await?;
+    let told = tell_all_but_the_hub(scene, &name, reason).await;
     scene.azure.remove_fault(rule);
+    told?;
     gone::<FoundryConnection>(scene, team, &name).await?;
     gone::<FoundryConnection>(scene, platform, &name).await?;
     gone::<FoundryProject>(scene, team, &name).await?;
@@ -134,6 +135,10 @@ async fn everybody(scene: &Scene, number: usize, fault: &Fault, reason: &str) ->
 
 async fn tell_all(scene: &Scene, name: &str, reason: &str) -> Result<(), String> {
     until::<FoundryHub>(scene, &scene.platform, name, reason).await?;
+    tell_all_but_the_hub(scene, name, reason).await
+}
+
+async fn tell_all_but_the_hub(scene: &Scene, name: &str, reason: &str) -> Result<(), String> {
     until::<FoundryProject>(scene, &scene.team, name, reason).await?;
     until::<FoundryConnection>(scene, &scene.team, name, reason).await?;
     until::<FoundryConnection>(scene, &scene.platform, name, reason).await
@@ -190,7 +195,7 @@ async fn waited<K: Driven>(
     }
 }
 
-/// The operator has to sign in anew for a hub, and cannot at first.
+/// The operator starts, and cannot sign in at first.
 async fn sign_in_fails(filter: &str) -> Vec<Outcome> {
     let mut outcomes = Vec::new();
     let mut scene = None;
@@ -208,15 +213,15 @@ async fn sign_in_fails(filter: &str) -> Vec<Outcome> {
     outcomes
 }
 
-async fn cannot_sign_in(scene: &Scene, number: usize, fault: Fault) -> Result<(), String> {
+async fn cannot_sign_in(scene: &mut Scene, number: usize, fault: Fault) -> Result<(), String> {
     let name = format!("signs-in-{number}");
-    // A token that ARM does not take is thrown away.
-    let unusable = FaultRule::new("", &scene.unique(&name), error(401, "ExpiredAuthenticationToken")).times(1);
-    scene.azure.add_fault(unusable);
     let rule = scene.azure.add_fault(FaultRule::new("POST", "/oauth2/v2.0/token", fault));
+    // A token that it has already would do.
+    scene.crash_operator();
     scene.apply_hub(&name).await;
-    until::<FoundryHub>(scene, &scene.platform, &name, "SignInFailed").await?;
+    let told = until::<FoundryHub>(scene, &scene.platform, &name, "SignInFailed").await;
     scene.azure.remove_fault(rule);
+    told?;
     // By itself, and soon: signing in is not a lasting failure.
     let ready = |object: Option<&FoundryHub>| object.is_some_and(is_ready);
     waited(scene, &scene.platform, &name, "Ready", false, ready).await

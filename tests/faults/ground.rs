@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::blank::{OF_AZURE, blank};
 use crate::harness::{Scene, Setting, quick_azure};
 use crate::history::{Histories, Seen};
-use crate::subject::{Step, Subject};
+use crate::subject::{Step, Subject, hub_of};
 use crate::trouble::{Effect, End};
 
 const FLAGS: [&str; 4] = ["--poll-interval", "300ms", "--log-level", "debug"];
@@ -159,7 +159,8 @@ impl Ground {
         let about = |resource: &Value| resource["id"].as_str().is_some_and(|id| id.contains(name));
         let mut found: Vec<Value> = self.scene.azure.resources().into_iter().filter(about).collect();
         // The storage account of a hub has its name without the hyphens.
-        let names = [(name, "NAME"), (&name.replace('-', ""), "NAME")];
+        let (hub, plain) = (hub_of(name), |name: &str| name.replace('-', ""));
+        let names = [(name, "NAME"), (&plain(name), "NAME"), (&hub, "HUB"), (&plain(&hub), "HUB")];
         for resource in &mut found {
             blank(resource, &OF_AZURE, &names);
         }

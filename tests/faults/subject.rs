@@ -136,11 +136,11 @@ impl Subject {
 const HUBS: usize = 16;
 
 fn hub(number: usize) -> String {
-    format!("parent-{number}")
+    format!("parent-{number:02}")
 }
 
 /// Projects that are under way at the same time have numbers close to each other, and so hubs of their own.
-fn hub_of(project: &str) -> String {
+pub fn hub_of(project: &str) -> String {
     let digits: String = project.chars().filter(char::is_ascii_digit).collect();
     hub(digits.parse().map_or(0, |number: usize| number % HUBS))
 }

@@ -110,7 +110,7 @@ pub(super) fn fixed_differs(wanted: &Wanted, observed: &Value, fixed: &str) -> S
     let there = observed.pointer(fixed).and_then(Value::as_str).unwrap_or("none");
     let here = wanted.body.pointer(fixed).and_then(Value::as_str).unwrap_or("none");
     let message = format!(
-        "{} has {} {there} where the spec says {here}, and Azure never changes that: put the spec right, or delete the resource and let it be made anew",
+        "{} has {} {there} where the spec says {here}, and Azure never changes that: put the spec right or choose another azureName; only where nobody needs what is there, delete it in Azure, and it is made anew",
         label(&wanted.id),
         listed(&[fixed.to_owned()])
     );

@@ -51,7 +51,7 @@ impl<K: Kind> Session<'_, K> {
         let Some(type_) = resource_type::of(id) else { return Ok(()) };
         let observed = self.arm().get(id, api_version(id)).await.map_err(|error| told(&error))?;
         let mark = self.object.mark(&self.context.world);
-        let owned = K::engine(&mut self.status).resources.iter().find(|owned| owned.is(id.as_str()));
+        let owned = inventory::entry(&K::engine(&mut self.status).resources, id);
         let ours = |there: &Value| {
             let judged = ownership::judge(there, type_, &mark, owned) == Ownership::Ours;
             judged && owned.is_some_and(|owned| ownership::is_the_one(owned, there))

@@ -22,7 +22,7 @@ use crate::engine::context::Error;
 use crate::engine::kind::{Kind, Unresolved, Wanted};
 use crate::engine::sight::{Sight, Target};
 use crate::engine::verdict::{Circumstances, Rest, State, Wake, conditions};
-use crate::engine::{events, ownership, pace};
+use crate::engine::{events, inventory, ownership, pace};
 
 /// Field manager of what the operator writes to objects.
 const FIELD_MANAGER: &str = "foundry-operator";
@@ -98,7 +98,7 @@ impl<K: Kind> Session<'_, K> {
         let observed = self.object.policies().management == ManagementPolicy::Observe && there.is_some();
         let usable = matches!(rest.state, State::Settled | State::Working | State::Waiting | State::Drifted);
         let engine = K::engine(&mut self.status);
-        let owned = engine.resources.iter().find(|owned| owned.is(primary.id.as_str()));
+        let owned = inventory::entry(&engine.resources, &primary.id);
         let confirmed = owned.is_some_and(|owned| owned.created_at.is_some() && owned.created_at == created_at);
         engine.azure_name = Some(primary.id.name().to_owned());
         let taken = rest.is_of_another();

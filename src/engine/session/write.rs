@@ -47,7 +47,7 @@ impl<K: Kind> Session<'_, K> {
     /// The inventory names the resource before ARM hears of it, so that nothing that is made can be lost.
     pub(super) async fn record(&mut self, wanted: &Wanted) -> Result<Next, Error> {
         let gone = self.sights.resource(&wanted.id).is_none();
-        let owned = K::engine(&mut self.status).resources.iter().find(|owned| owned.is(wanted.id.as_str()));
+        let owned = inventory::entry(&K::engine(&mut self.status).resources, &wanted.id);
         if gone && owned.is_some_and(|owned| owned.applied.is_some()) {
             let lost = K::lost_with(&self.status).map(|lost| format!(": {lost}")).unwrap_or_default();
             self.warn(
