@@ -20,6 +20,7 @@ use crate::arm::resource_type::label;
 use crate::arm::{ArmError, ArmId, Cause, Class, retry};
 use crate::engine::context::Error;
 use crate::engine::kind::{Kind, Unresolved, Wanted};
+use crate::engine::metrics::Outcome;
 use crate::engine::sight::{Sight, Target};
 use crate::engine::verdict::{Circumstances, Rest, State, Wake, conditions};
 use crate::engine::{events, ownership, pace};
@@ -68,7 +69,7 @@ impl<K: Kind> Session<'_, K> {
         mut self,
         rest: Rest,
         resolved: &Result<Vec<Wanted>, Unresolved>,
-    ) -> Result<Action, Error> {
+    ) -> Result<(Action, Outcome), Error> {
         // Who is paused writes nothing, whatever Azure is still doing for it.
         let waits = self.queued || K::engine(&mut self.status).operation.is_some();
         if !waits || rest.state == State::Paused {
@@ -86,7 +87,8 @@ impl<K: Kind> Session<'_, K> {
         }
         self.flush().await;
         let soon = rest.state == State::Settled && K::is_provisional(&self.status);
-        Ok(self.wake(if soon { Wake::After(PROVISIONAL) } else { rest.wake }))
+        let wake = if soon { Wake::After(PROVISIONAL) } else { rest.wake };
+        Ok((self.wake(wake), Outcome::Rested(rest.state)))
     }
 
     /// Puts what was seen of the primary into the status, if it is this object's to tell: others build on it.
@@ -240,12 +242,14 @@ impl<K: Kind> Session<'_, K> {
     /// Tells of something that went as it should, in the log now and as an event when the status is safe.
     pub(super) fn tell(&mut self, reason: Reason, note: &str) {
         tracing::info!(reason = reason.as_str(), "{note}");
+        self.context.metrics.told(&K::kind(&()), reason);
         self.notes.push((EventType::Normal, reason, note.to_owned()));
     }
 
     /// The same for something that a person may have to look at.
     pub(super) fn warn(&mut self, reason: Reason, note: &str) {
         tracing::warn!(reason = reason.as_str(), "{note}");
+        self.context.metrics.told(&K::kind(&()), reason);
         self.notes.push((EventType::Warning, reason, note.to_owned()));
     }
 
