@@ -5,6 +5,7 @@
 mod calls;
 mod consent;
 mod drift;
+mod events;
 mod harness;
 mod health;
 mod hostile;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt as _;
 use kube::api::{Patch, PatchParams};
@@ -255,7 +256,8 @@ impl<K: Kind> Session<'_, K> {
 
     /// Publishes the events that have gathered.
     pub(super) async fn flush(&mut self) {
-        let about = self.object.object_ref(&());
+        // With the version of the object, no event would be the repetition of another.
+        let about = ObjectReference { resource_version: None, ..self.object.object_ref(&()) };
         for (type_, reason, note) in std::mem::take(&mut self.notes) {
             events::publish(&self.context.recorder, &about, type_, reason, &note).await;
         }
