@@ -11,6 +11,7 @@ mod health;
 mod hostile;
 mod lifecycle;
 mod logs;
+mod metrics;
 mod misconfigured;
 mod network;
 mod ownership;
