@@ -52,7 +52,7 @@ mod tests {
         let length = || {
             let families = registry.gather();
             let queue = families.iter().find(|family| family.name() == "foundry_reconcile_queue").unwrap();
-            queue.get_metric()[0].get_gauge().value()
+            queue.get_metric()[0].get_gauge().get_value()
         };
         let (a, b) = (ObjectRef::new("a").within("x"), ObjectRef::new("b").within("x"));
         for object in [&a, &a, &b] {
