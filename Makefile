@@ -50,12 +50,13 @@ test-sdk: ## Run the official Azure SDK for Python against the emulator (the fir
 	tests/sdk/install
 	tests/sdk/run
 
-lint: ## Formatting, clippy, documentation, generated files
+lint: ## Formatting, clippy, documentation, generated files, alerts
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo clippy --locked --test crashes --test chaos -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
 	tools/check-generated
+	tools/check-alerts
 
 format: ## Format the code
 	cargo fmt --all

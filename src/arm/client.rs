@@ -7,15 +7,20 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AF
 use reqwest::{Method, StatusCode, Url};
 use serde_json::Value;
 use tokio::time::error::Elapsed;
+use tracing::Instrument as _;
+use tracing::field::Empty;
 
+use super::correlation::{CorrelationId, guid};
 use super::error::{ArmError, Cause, Class, Trace};
 use super::fence::Fence;
 use super::metrics::{self, ArmMetrics};
-use super::throttle::{Caller, Lane, Outcome, Priority, Throttle};
+use super::throttle::{Caller, Lane, Outcome, Permit, Priority, Throttle};
 use super::tokens::{Bearer, Tokens};
 use super::transport::Transport;
 use super::{ArmId, retry};
 
+/// What the spans of calls are known by: they are for traces, and the log has the reconcile's span on each line.
+pub const TRACED: &str = "foundry_operator::traces";
 /// Longest time one call may take.
 const CALL_TIMEOUT: Duration = Duration::from_mins(1);
 /// How often a read is made before the caller hears of a failure that passes fast.
@@ -82,6 +87,7 @@ pub struct Client {
     fence: Fence,
     throttle: Arc<Throttle>,
     caller: Caller,
+    correlation: Option<CorrelationId>,
 }
 
 struct Answer {
@@ -95,13 +101,22 @@ impl Client {
     #[must_use]
     pub fn new(transport: Arc<Transport>, endpoint: Url, tokens: Tokens, metrics: ArmMetrics, fence: Fence) -> Self {
         let caller = Caller { share: "".into(), priority: Priority::Interactive };
-        Self { transport, endpoint, tokens: Arc::new(tokens), metrics, fence, throttle: Arc::default(), caller }
+        Self {
+            transport,
+            endpoint,
+            tokens: Arc::new(tokens),
+            metrics,
+            fence,
+            throttle: Arc::default(),
+            caller,
+            correlation: None,
+        }
     }
 
-    /// The same client, whose calls wait their turn on somebody's behalf.
+    /// The same client, whose calls wait their turn on somebody's behalf, and can be found by `correlation`.
     #[must_use]
-    pub fn on_behalf_of(&self, caller: Caller) -> Self {
-        Self { caller, ..self.clone() }
+    pub fn on_behalf_of(&self, caller: Caller, correlation: CorrelationId) -> Self {
+        Self { caller, correlation: Some(correlation), ..self.clone() }
     }
 
     /// Whether there may be writes now.
@@ -274,16 +289,58 @@ impl Client {
 
     async fn send(&self, method: Method, url: Url, body: Option<Body>) -> Result<Answer, ArmError> {
         let permit = self.throttle.admit(&self.caller, &Lane::of(&method, &url)).await?;
+        // Names one request for a support ticket.
+        let request_id = guid(fastrand::u128(..));
+        // The path alone: an operation's query is signed.
+        let span = tracing::info_span!(
+            target: TRACED,
+            "arm_call",
+            otel.name = metrics::operation(method.as_str(), url.path()),
+            otel.kind = "client",
+            otel.status_code = Empty,
+            azure.operation = metrics::operation(method.as_str(), url.path()),
+            azure.resource_id = url.path(),
+            azure.request_id = request_id,
+            azure.correlation_id = Empty,
+            http.request.method = method.as_str(),
+            http.response.status_code = Empty,
+        );
+        let sent = self.make(permit, method, url, body, &request_id).instrument(span.clone()).await;
+        let status = sent.as_ref().map_or_else(|error| error.status, |answer| Some(answer.status.as_u16()));
+        if let Some(status) = status {
+            span.record("http.response.status_code", status);
+        }
+        if sent.is_err() {
+            span.record("otel.status_code", "error");
+        }
+        // Azure's word counts, should it have given the call another id than the one that it was sent.
+        let given = match &sent {
+            Ok(answer) => correlation_id(&answer.headers),
+            Err(error) => error.correlation_id().map(str::to_owned),
+        };
+        if let Some(id) = given.or_else(|| self.correlation.as_ref().map(ToString::to_string)) {
+            span.record("azure.correlation_id", id);
+        }
+        sent
+    }
+
+    async fn make(
+        &self,
+        permit: Permit,
+        method: Method,
+        url: Url,
+        body: Option<Body>,
+        request_id: &str,
+    ) -> Result<Answer, ArmError> {
         let started = Instant::now();
         let path = url.path().to_owned();
-        let request_id = request_id();
-        let exchange = self.signed_in(&method, &url, body.as_ref(), &request_id);
+        let exchange = self.signed_in(&method, &url, body.as_ref(), request_id);
         let outcome = tokio::time::timeout(CALL_TIMEOUT, exchange).await;
         self.count(&method, &path, &outcome, started.elapsed());
         let took = started.elapsed().as_millis();
         let unanswered = |mut error: ArmError| {
             tracing::debug!(%method, path, took, request_id, %error, "ARM call got no answer");
-            error.trace = Some(Trace::Request(request_id.clone().into()));
+            error.trace = Some(Trace::Request(request_id.into()));
             error
         };
         let late = || ArmError::unavailable(format!("no answer within {CALL_TIMEOUT:?}"));
@@ -360,6 +417,9 @@ impl Client {
             .header(AUTHORIZATION, bearer.header.clone())
             .header("x-ms-client-request-id", request_id)
             .header("x-ms-return-client-request-id", "true");
+        if let Some(correlation) = &self.correlation {
+            request = request.header("x-ms-correlation-request-id", correlation.as_str());
+        }
         if let Some(Body(bytes)) = body {
             request = request.header(CONTENT_TYPE, "application/json").body(bytes.clone());
         }
@@ -432,12 +492,6 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
         .parse()
         .ok()
         .map(|seconds| Duration::from_secs(seconds).min(LONGEST_ASKED))
-}
-
-/// Names one request for a support ticket: a random GUID.
-fn request_id() -> String {
-    let random = format!("{:032x}", fastrand::u128(..));
-    format!("{}-{}-4{}-8{}-{}", &random[..8], &random[8..12], &random[13..16], &random[17..20], &random[20..])
 }
 
 fn correlation_id(headers: &HeaderMap) -> Option<String> {

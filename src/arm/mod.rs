@@ -1,6 +1,7 @@
 //! Azure Resource Manager as the operator speaks it: ids, calls, long-running operations, errors. No Kubernetes here.
 
 pub mod client;
+pub mod correlation;
 pub mod credential;
 pub mod error;
 pub mod fence;
@@ -14,7 +15,8 @@ pub mod throttle;
 pub mod tokens;
 pub mod transport;
 
-pub use client::{Body, Client, Progress, Written};
+pub use client::{Body, Client, Progress, TRACED, Written};
+pub use correlation::CorrelationId;
 pub use error::{ArmError, Cause, Class};
 pub use fence::Fence;
 pub use gate::{Turn, WriteGate};

@@ -9,7 +9,10 @@ use kube::runtime::events::Recorder;
 use super::backoff::{Asked, Failures};
 use super::callback::Callbacks;
 use super::kind::Kind;
+use super::metrics::EngineMetrics;
+use super::observed::Observed;
 use super::pace::Pace;
+use super::queue::Queue;
 use crate::arm::{self, Providers, WriteGate};
 
 /// Longest time one reconcile may take: the API client alone would go on retrying for longer.
@@ -41,6 +44,22 @@ pub struct Context<K: Kind> {
     pub asked: Asked,
     /// Who is called back.
     pub callbacks: Arc<Callbacks<K>>,
+    /// Who waits for a reconcile.
+    pub queue: Queue<K>,
+    /// Whose resource was seen when.
+    pub observed: Arc<Observed>,
+    /// What is counted.
+    pub metrics: EngineMetrics,
+}
+
+impl<K: Kind> Context<K> {
+    /// Nothing is remembered of an object that has gone.
+    pub fn forget(&self, uid: &str) {
+        self.gate.leave(uid);
+        self.failures.forget(uid);
+        self.asked.forget(uid);
+        self.observed.forget(uid);
+    }
 }
 
 /// A reconcile that did not come to rest.
@@ -55,6 +74,14 @@ pub enum Error {
     /// The object is gone, or another of its name has taken its place.
     #[error("the object is gone")]
     Superseded,
+}
+
+impl Error {
+    /// Whether the object changed, or another took its place, between two calls.
+    #[must_use]
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, Self::Kubernetes(error) if matches!(error.as_ref(), kube::Error::Api(status) if status.is_conflict()))
+    }
 }
 
 impl From<kube::Error> for Error {

@@ -8,9 +8,12 @@ pub mod driver;
 pub mod events;
 pub mod inventory;
 pub mod kind;
+pub mod metrics;
+pub mod observed;
 pub mod ownership;
 pub mod pace;
 pub mod plan;
+pub mod queue;
 pub mod secrets;
 mod session;
 pub mod sight;
@@ -19,4 +22,5 @@ pub mod verdict;
 
 pub use context::Context;
 pub use kind::{Kind, Provision, SecretValue, Unresolved, Wanted};
+pub use metrics::EngineMetrics;
 pub use sight::{Sight, Sights, Target};

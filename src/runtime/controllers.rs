@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures::future::{BoxFuture, join_all};
 use futures::stream::{BoxStream, SelectAll};
 use futures::{FutureExt as _, Stream, StreamExt as _};
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::core::PartialObjectMeta;
 use kube::runtime::controller::{self, Controller};
@@ -21,8 +22,10 @@ use crate::api::status::{EngineStatus, WorkspaceStatus};
 use crate::api::{FoundryConnection, FoundryHub, FoundryProject, RECONCILE_AT};
 use crate::arm::{self, Providers, WriteGate};
 use crate::engine::backoff::{Asked, Failures};
+use crate::engine::observed::Observed;
 use crate::engine::pace::Pace;
-use crate::engine::{Context, Kind, driver};
+use crate::engine::queue::Queue;
+use crate::engine::{Context, EngineMetrics, Kind, driver};
 use crate::kinds::World;
 
 /// How many objects of a kind are worked on at once. They mostly wait for their turn at ARM, which is fair only among those
@@ -43,6 +46,8 @@ pub(super) struct Shared {
     pub(super) resync: Duration,
     pub(super) poll: Duration,
     pub(super) pace: Arc<Pace>,
+    pub(super) observed: Arc<Observed>,
+    pub(super) metrics: EngineMetrics,
     pub(super) stop: CancellationToken,
 }
 
@@ -93,6 +98,7 @@ pub(super) async fn run(watches: &Watches, shared: &Shared) {
         // Before every cache is filled, a hub that is not in one may still exist.
         watches.all_listed().await;
         tracing::info!("every cache is filled; reconciling");
+        shared.observed.begin(Timestamp::now());
         join_all(hubs.into_iter().chain(projects).chain(connections)).await;
     };
     let late = async {
@@ -125,7 +131,11 @@ fn control<K: Kind<World = World> + Watchable>(
         failures: Failures::default(),
         asked: Asked::default(),
         callbacks: Arc::default(),
+        queue: Queue::new(shared.metrics.clone()),
+        observed: shared.observed.clone(),
+        metrics: shared.metrics.clone(),
     });
+    context.metrics.begin(&K::kind(&()));
     let one = |(scope, store): (&Scope, &Store<K>)| {
         let in_scope =
             |scope: Scope| move |namespace: Option<&str>| scope.as_deref().is_none_or(|scope| Some(scope) == namespace);
@@ -135,25 +145,35 @@ fn control<K: Kind<World = World> + Watchable>(
             .inspect(move |change| {
                 // Whoever took the object away, and however: nothing is held for it any more.
                 if let (true, Some(uid)) = (change.deleted, change.object.uid()) {
-                    forgotten.gate.leave(&uid);
-                    forgotten.failures.forget(&uid);
-                    forgotten.asked.forget(&uid);
+                    forgotten.forget(&uid);
                 }
             })
             .filter(move |change| std::future::ready(!change.deleted && own(change.object.namespace().as_deref())))
-            .map(|change| change.object);
+            .map(|change| change.object)
+            .inspect({
+                let context = context.clone();
+                move |object| context.queue.push(&ObjectRef::from_obj(object.as_ref()))
+            });
         let triggered: SelectAll<_> = triggers().into_iter().chain([context.callbacks.listen().boxed()]).collect();
-        let triggered = triggered.filter(move |object| std::future::ready(others(object.namespace.as_deref())));
+        let asked = context.clone();
+        let triggered = triggered
+            .filter(move |object| std::future::ready(others(object.namespace.as_deref())))
+            .inspect(move |object| asked.queue.push(object));
+        let gone = context.clone();
         Controller::for_shared_stream(changed, store.clone())
             .with_config(controller::Config::default().concurrency(CONCURRENCY))
             .reconcile_on(triggered)
             .graceful_shutdown_on(shared.stop.clone().cancelled_owned())
             .run(driver::reconcile, driver::on_error, context.clone())
-            .for_each(|outcome| async {
+            .for_each(move |outcome| {
                 // What a reconcile could not do is told where it happened; what is left is an object that has gone.
+                if let Err(controller::Error::ObjectNotFound(object)) = &outcome {
+                    gone.queue.take(&object.as_ref().clone().into_kind_unchecked(()));
+                }
                 if let Err(error) = outcome {
                     tracing::debug!(kind = %K::kind(&()), %error, "not reconciled");
                 }
+                std::future::ready(())
             })
             .boxed()
     };

@@ -4,8 +4,11 @@ pub mod cloud;
 mod controllers;
 pub mod election;
 pub mod http;
+mod log_level;
+mod objects;
 pub mod options;
 mod telemetry;
+pub mod traces;
 mod watches;
 
 use std::sync::Arc;
@@ -14,15 +17,21 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::client::ClientBuilder;
 use kube::runtime::events::{Recorder, Reporter};
 use kube::{Api, Client, Config, ResourceExt as _};
-use prometheus::{IntGauge, Registry};
+#[cfg(target_os = "linux")]
+use prometheus::process_collector::ProcessCollector;
+use prometheus::{IntGauge, IntGaugeVec, Opts, Registry};
 use tokio_util::sync::CancellationToken;
 
 use crate::arm::throttle::gauges::Gauges;
 use crate::arm::{self, ArmMetrics, Fence, Providers, Tokens, Transport, WriteGate};
+use crate::engine::EngineMetrics;
+use crate::engine::observed::Observed;
 use crate::kinds::World;
 use election::{Election, Fenced, Standing, Told};
 use http::Readiness;
+use objects::Objects;
 pub use options::Options;
+use traces::Traces;
 use watches::Watches;
 
 /// What ends the operator before or while it runs.
@@ -34,13 +43,20 @@ pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 /// Where the options do not fit together, a file cannot be read, or the API server cannot be reached at the start; and where
 /// the lease is lost.
 pub fn run(options: Options) -> Result<(), Failure> {
-    telemetry::init(options.log_format, options.log_level);
     // Two crates of the tree bring a TLS provider of their own; one has to be chosen before the first connection.
     rustls::crypto::aws_lc_rs::default_provider()
         .install_default()
         .map_err(|_| "another TLS provider is installed already")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let traces = options.otlp_endpoint.as_ref().map(|to| Traces::to(to, runtime.handle().clone())).transpose()?;
+    let log = telemetry::init(options.log_format, options.log_level, traces.as_ref());
+    if let Some(file) = options.log_level_file.clone() {
+        runtime.spawn(async move { log_level::follow(&file, options.log_level, log).await });
+    }
     let outcome = runtime.block_on(operate(options));
+    if let Some(traces) = traces {
+        traces.end();
+    }
     // Whatever still runs is waited for no longer.
     runtime.shutdown_background();
     outcome
@@ -49,6 +65,7 @@ pub fn run(options: Options) -> Result<(), Failure> {
 async fn operate(options: Options) -> Result<(), Failure> {
     let registry = Registry::new();
     let readiness = Arc::new(Readiness::starting());
+    about_itself(&registry)?;
     http::serve(options.http_address, registry.clone(), readiness.clone()).await?;
     let fence = if options.leader_elect { Fence::closed() } else { Fence::unlimited() };
     let told = told_of_leader(&registry, &readiness)?;
@@ -81,6 +98,8 @@ async fn operate(options: Options) -> Result<(), Failure> {
         subscription_id: options.subscription_id.clone(),
         studio: options.cloud()?.studio,
     });
+    let observed = Arc::<Observed>::default();
+    registry.register(Box::new(Objects::new(world.clone(), watches.connections.catalog(), observed.clone())?))?;
     let shared = controllers::Shared {
         recorder: Recorder::new(client.clone(), Reporter { controller: "foundry-operator".into(), instance: None }),
         client,
@@ -91,6 +110,8 @@ async fn operate(options: Options) -> Result<(), Failure> {
         resync: options.resync,
         poll: options.poll_interval,
         pace: Arc::default(),
+        observed,
+        metrics: EngineMetrics::new(&registry)?,
         stop: stop.clone(),
     };
     tracing::info!(
@@ -117,6 +138,17 @@ async fn operate(options: Options) -> Result<(), Failure> {
         () = sources => {}
     }
     tracing::info!("foundry-operator has stopped");
+    Ok(())
+}
+
+/// Which version this is; and what it needs of the machine, where the system tells.
+fn about_itself(registry: &Registry) -> Result<(), Failure> {
+    let build =
+        IntGaugeVec::new(Opts::new("foundry_build_info", "Always 1; the label says which version."), &["version"])?;
+    build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+    registry.register(Box::new(build))?;
+    #[cfg(target_os = "linux")]
+    registry.register(Box::new(ProcessCollector::for_self()))?;
     Ok(())
 }
 

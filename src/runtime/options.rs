@@ -10,6 +10,7 @@ use super::Failure;
 use super::cloud::{self, AzureCloud};
 use super::election::LeaseDuration;
 use super::http::HttpAddress;
+use super::traces::OtlpEndpoint;
 use crate::arm::credential::{Cloud, SignIn};
 
 /// How the operator signs in to Azure.
@@ -45,8 +46,8 @@ pub enum LogFormat {
     Text,
 }
 
-/// What is logged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+/// What is logged, from little to all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub enum LogLevel {
     /// What needs a person.
     Error,
@@ -144,6 +145,12 @@ pub struct Options {
     /// What is logged. Secrets never are.
     #[arg(long, env = "FOUNDRY_LOG_LEVEL", value_enum, default_value = "info")]
     pub log_level: LogLevel,
+    /// File that says the log level while the operator runs, such as a key of a ConfigMap; absent or empty, --log-level holds.
+    #[arg(long, env = "FOUNDRY_LOG_LEVEL_FILE", value_name = "FILE")]
+    pub log_level_file: Option<PathBuf>,
+    /// Where traces go: a collector that takes OTLP over HTTP, such as `http://collector:4318`; by default nowhere.
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL")]
+    pub otlp_endpoint: Option<OtlpEndpoint>,
 }
 
 impl Options {

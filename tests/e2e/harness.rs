@@ -235,6 +235,27 @@ impl Scene {
         line.map_or(0, |value| value.parse().unwrap())
     }
 
+    /// Waits until a metric has a value.
+    pub async fn until_metric(&self, series: &str, value: u64) {
+        self.until_metric_is(series, |now| now == value).await;
+    }
+
+    /// Waits until a metric has a value above another.
+    pub async fn until_metric_exceeds(&self, series: &str, value: u64) {
+        self.until_metric_is(series, |now| now > value).await;
+    }
+
+    async fn until_metric_is(&self, series: &str, is_so: impl Fn(u64) -> bool) {
+        let wait = async {
+            while !is_so(self.metric(series).await) {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        let in_time = tokio::time::timeout(PATIENCE, wait).await.is_ok();
+        let (_, metrics) = if in_time { (200, String::new()) } else { self.http("/metrics").await };
+        assert!(in_time, "{series} is not so within {PATIENCE:?}:\n{metrics}");
+    }
+
     pub fn api<K: Driven>(&self, namespace: &str) -> Api<K> {
         Api::namespaced(self.client.clone(), namespace)
     }

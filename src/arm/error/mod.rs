@@ -102,6 +102,15 @@ impl Unregistered {
 }
 
 impl ArmError {
+    /// By which Azure knows the call, where ARM answered it.
+    #[must_use]
+    pub fn correlation_id(&self) -> Option<&str> {
+        match &self.trace {
+            Some(Trace::Correlation(id)) => Some(id),
+            Some(Trace::Request(_)) | None => None,
+        }
+    }
+
     /// From an answer with an error status to a request for `path`.
     #[must_use]
     pub fn from_answer(

@@ -18,6 +18,7 @@ use kube::{Api, ResourceExt as _};
 use super::context::{Context, Error};
 use super::inventory;
 use super::kind::{Kind, Unresolved, Wanted};
+use super::metrics::Outcome;
 use super::plan::{Farewell, Situation, Step, plan};
 use super::sight::Sights;
 use super::urgency::priority;
@@ -27,7 +28,7 @@ use crate::api::status::{OperationKind, OwnedResource};
 use crate::api::{FINALIZER, RECONCILE_AT};
 use crate::arm::gate::{Call, Moment};
 use crate::arm::resource_type::{self, label};
-use crate::arm::{self, ArmId, Caller, Turn};
+use crate::arm::{self, ArmId, Caller, CorrelationId, Turn};
 
 /// Most steps that one reconcile takes.
 const STEP_LIMIT: usize = 64;
@@ -55,6 +56,7 @@ pub(super) struct Session<'c, K: Kind> {
     wrote: bool,
     /// A place in the line for a write is kept.
     queued: bool,
+    correlation: CorrelationId,
     /// Events that wait until the status is safe.
     notes: Vec<(EventType, Reason, String)>,
 }
@@ -67,7 +69,8 @@ enum Next {
 }
 
 impl<'c, K: Kind> Session<'c, K> {
-    pub(super) fn new(context: &'c Context<K>, object: K) -> Self {
+    /// `correlation` is by what the log, Azure and a trace name this reconcile.
+    pub(super) fn new(context: &'c Context<K>, object: K, correlation: CorrelationId) -> Self {
         let namespace = object.namespace().unwrap_or_default();
         let asked = object.annotations().get(RECONCILE_AT).map_or("", String::as_str);
         let asked = context.asked.anew(&object.uid().unwrap_or_default(), asked);
@@ -84,11 +87,13 @@ impl<'c, K: Kind> Session<'c, K> {
             wrote: false,
             queued: false,
             asked,
+            correlation,
             notes: Vec::new(),
         }
     }
 
-    pub(super) async fn run(mut self) -> Result<Action, Error> {
+    /// Ends with when to look again.
+    pub(super) async fn run(mut self) -> Result<(Action, Outcome), Error> {
         for _ in 0..STEP_LIMIT {
             let resolved = self.object.resolve(&self.context.world);
             let step = self.plan(&resolved);
@@ -98,10 +103,8 @@ impl<'c, K: Kind> Session<'c, K> {
                 Next::Rest(rest) => return self.rest(rest, &resolved).await,
                 Next::Gone => {
                     self.flush().await;
-                    self.context.gate.leave(&self.holder());
-                    self.context.failures.forget(&self.holder());
-                    self.context.asked.forget(&self.holder());
-                    return Ok(Action::await_change());
+                    self.context.forget(&self.holder());
+                    return Ok((Action::await_change(), Outcome::Released));
                 }
             }
         }
@@ -194,7 +197,8 @@ impl<'c, K: Kind> Session<'c, K> {
     fn arm(&mut self) -> arm::Client {
         let (generation, wanted) = (self.object.meta().generation, self.asked || self.deleting());
         let priority = priority(K::engine(&mut self.status), generation, wanted);
-        self.context.arm.on_behalf_of(Caller { share: self.object.share(&self.context.world).into(), priority })
+        let caller = Caller { share: self.object.share(&self.context.world).into(), priority };
+        self.context.arm.on_behalf_of(caller, self.correlation.clone())
     }
 
     /// The right to write to a resource, as this object asks for it.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt as _;
 use kube::api::{Patch, PatchParams};
@@ -20,6 +21,7 @@ use crate::arm::resource_type::label;
 use crate::arm::{ArmError, ArmId, Cause, Class, retry};
 use crate::engine::context::Error;
 use crate::engine::kind::{Kind, Unresolved, Wanted};
+use crate::engine::metrics::Outcome;
 use crate::engine::sight::{Sight, Target};
 use crate::engine::verdict::{Circumstances, Rest, State, Wake, conditions};
 use crate::engine::{events, inventory, ownership, pace};
@@ -68,7 +70,7 @@ impl<K: Kind> Session<'_, K> {
         mut self,
         rest: Rest,
         resolved: &Result<Vec<Wanted>, Unresolved>,
-    ) -> Result<Action, Error> {
+    ) -> Result<(Action, Outcome), Error> {
         // Who is paused writes nothing, whatever Azure is still doing for it.
         let waits = self.queued || K::engine(&mut self.status).operation.is_some();
         if !waits || rest.state == State::Paused {
@@ -86,7 +88,8 @@ impl<K: Kind> Session<'_, K> {
         }
         self.flush().await;
         let soon = rest.state == State::Settled && K::is_provisional(&self.status);
-        Ok(self.wake(if soon { Wake::After(PROVISIONAL) } else { rest.wake }))
+        let wake = if soon { Wake::After(PROVISIONAL) } else { rest.wake };
+        Ok((self.wake(wake), Outcome::Rested(rest.state)))
     }
 
     /// Puts what was seen of the primary into the status, if it is this object's to tell: others build on it.
@@ -240,18 +243,21 @@ impl<K: Kind> Session<'_, K> {
     /// Tells of something that went as it should, in the log now and as an event when the status is safe.
     pub(super) fn tell(&mut self, reason: Reason, note: &str) {
         tracing::info!(reason = reason.as_str(), "{note}");
+        self.context.metrics.told(&K::kind(&()), reason);
         self.notes.push((EventType::Normal, reason, note.to_owned()));
     }
 
     /// The same for something that a person may have to look at.
     pub(super) fn warn(&mut self, reason: Reason, note: &str) {
         tracing::warn!(reason = reason.as_str(), "{note}");
+        self.context.metrics.told(&K::kind(&()), reason);
         self.notes.push((EventType::Warning, reason, note.to_owned()));
     }
 
     /// Publishes the events that have gathered.
     pub(super) async fn flush(&mut self) {
-        let about = self.object.object_ref(&());
+        // With the version of the object, no event would be the repetition of another.
+        let about = ObjectReference { resource_version: None, ..self.object.object_ref(&()) };
         for (type_, reason, note) in std::mem::take(&mut self.notes) {
             events::publish(&self.context.recorder, &about, type_, reason, &note).await;
         }

@@ -35,6 +35,7 @@ impl<K: Kind> Session<'_, K> {
         };
         match seen {
             Ok(sight) => {
+                self.context.observed.saw(&self.holder(), at);
                 self.sights.insert(target, at, sight);
                 Next::Plan
             }
