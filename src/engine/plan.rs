@@ -372,7 +372,8 @@ impl Situation<'_> {
         }
         // The write that is to come makes it ours: what the inventory does not name, or takes for a former namesake, would
         // be left behind.
-        let is_named = |recorded: &OwnedResource| owner != Ownership::Unmarked || ownership::is_the_one(recorded, observed);
+        let is_named =
+            |recorded: &OwnedResource| owner != Ownership::Unmarked || ownership::is_the_one(recorded, observed);
         if !recorded.is_some_and(is_named) {
             return Some(Step::Record(wanted.clone()));
         }

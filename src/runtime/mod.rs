@@ -5,6 +5,7 @@ mod controllers;
 pub mod election;
 pub mod http;
 pub mod options;
+mod secrets;
 mod telemetry;
 mod watches;
 
@@ -69,14 +70,14 @@ async fn operate(options: Options) -> Result<(), Failure> {
     let stop = CancellationToken::new();
     tokio::spawn(cancel_on_signal(stop.clone()));
 
-    let (watches, sources) = Watches::begin(&client, &options.watch_namespaces);
+    let (watches, sources) = Watches::begin(&client, &options.watch_namespaces, options.secret_role.as_deref());
     watches.tell(&readiness);
     readiness.begun();
     let world = Arc::new(World {
         hubs: watches.hubs.catalog(),
         projects: watches.projects.catalog(),
         namespaces: watches.namespaces.catalog(),
-        secrets: watches.secrets.catalog(),
+        secrets: watches.secrets.lookup(),
         cluster_id: cluster_id.clone(),
         subscription_id: options.subscription_id.clone(),
         studio: options.cloud()?.studio,
@@ -91,6 +92,7 @@ async fn operate(options: Options) -> Result<(), Failure> {
         resync: options.resync,
         poll: options.poll_interval,
         pace: Arc::default(),
+        secret_role: options.secret_role.clone(),
         stop: stop.clone(),
     };
     tracing::info!(
