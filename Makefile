@@ -1,7 +1,7 @@
 # The front door: `make help`.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help build control-plane demo test test-unit test-e2e test-faults test-crashes test-model test-replicas test-sdk chaos bench lint format crds clean
+.PHONY: help build control-plane demo test test-unit test-e2e test-faults test-crashes test-model test-replicas test-sdk chaos bench lint format crds charts clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | awk -F'\t' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -9,7 +9,7 @@ help: ## Show this list
 build: ## Build the operator, the emulator and the demonstration
 	cargo build --workspace --locked
 
-control-plane: ## Build etcd, kube-apiserver, kube-controller-manager and kubectl (once; about 8 minutes on 2 cores)
+control-plane: ## Build etcd, kube-apiserver, kube-controller-manager, kubectl and helm (once; about 12 minutes on 2 cores)
 	tools/build-control-plane
 
 demo: control-plane ## Show everything at work on this machine, until Ctrl-C
@@ -50,19 +50,23 @@ test-sdk: ## Run the official Azure SDK for Python against the emulator (the fir
 	tests/sdk/install
 	tests/sdk/run
 
-lint: ## Formatting, clippy, documentation, generated files, alerts
+lint: control-plane ## Formatting, clippy, documentation, generated files, charts, alerts
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo clippy --locked --test crashes --test chaos -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
 	tools/check-generated
 	tools/check-alerts
+	tools/lint-charts
 
 format: ## Format the code
 	cargo fmt --all
 
 crds: ## Generate the CRDs from src/api
 	cargo run --locked --quiet --bin foundry-operator -- crds --folder crds
+
+charts: control-plane crds ## Generate the chart of the CRDs, the chart's table of values and config/rbac
+	tools/generate-charts
 
 clean: ## Remove everything that was built
 	cargo clean

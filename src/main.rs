@@ -1,4 +1,4 @@
-//! The program: `run` is the operator, `crds` prints what it needs in the cluster first.
+//! The program: `run` is the operator, `crds` prints what it needs in the cluster first, `ready` asks one that runs.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -19,6 +19,11 @@ struct Arguments {
 enum Command {
     /// Run the operator until SIGTERM or Ctrl-C.
     Run(Box<Options>),
+    /// Ask an operator whether it is ready: `helm test` does.
+    Ready {
+        /// Where its health is: `http://HOST:PORT/readyz`.
+        url: String,
+    },
     /// Print the CRDs as YAML.
     Crds {
         /// Write one file for each kind into this folder instead.
@@ -30,6 +35,7 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Run(options) => runtime::run(*options),
+        Command::Ready { url } => runtime::http::ask(&url),
         Command::Crds { folder } => api::manifest::write(folder.as_deref(), &mut std::io::stdout()).map_err(Into::into),
     };
     match outcome {

@@ -59,6 +59,6 @@ pub use faults::{Fault, FaultRule, FaultState, Moment, OperationFault};
 pub use journal::JournalEntry;
 pub use operations::Outcome;
 pub use out_of_band::ChangeError;
-pub use permissions::Permissions;
+pub use permissions::{Permissions, action_of};
 pub use schemas::SchemaViolation;
 pub use world::PlannedFailure;

@@ -118,6 +118,12 @@ pub(crate) fn object_id(client: &str) -> Uuid {
     Uuid::new_v5(&Uuid::NAMESPACE_OID, client.to_lowercase().as_bytes())
 }
 
+/// The action that a call is, as role definitions name it.
+#[must_use]
+pub fn action_of(method: &str, path: &str) -> String {
+    action(method, path).0
+}
+
 /// The action that a call is, and the scope that it is over.
 fn action(method: &str, path: &str) -> (String, String) {
     let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();

@@ -14,6 +14,8 @@ pub struct Binaries {
     pub kube_controller_manager: PathBuf,
     /// The command line client.
     pub kubectl: PathBuf,
+    /// What installs charts.
+    pub helm: PathBuf,
 }
 
 impl Binaries {
@@ -49,6 +51,7 @@ impl Binaries {
             kube_apiserver: find("kube-apiserver")?,
             kube_controller_manager: find("kube-controller-manager")?,
             kubectl: find("kubectl")?,
+            helm: find("helm")?,
         })
     }
 }
@@ -63,7 +66,7 @@ mod tests {
         for program in ["etcd", "kube-apiserver"] {
             std::fs::write(first.path().join(program), "")?;
         }
-        for program in ["etcd", "kube-controller-manager", "kubectl"] {
+        for program in ["etcd", "kube-controller-manager", "kubectl", "helm"] {
             std::fs::write(second.path().join(program), "")?;
         }
         let found = Binaries::find_in(vec![first.path().into(), second.path().into()])?;

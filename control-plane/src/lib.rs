@@ -74,6 +74,7 @@ pub struct ControlPlane {
     // In the order of dropping: the last started first, and the folder after all that write to it.
     programs: Vec<Program>,
     kubectl: PathBuf,
+    helm: PathBuf,
     server: String,
     ca_pem: String,
     admin_kubeconfig: PathBuf,
@@ -114,6 +115,19 @@ impl ControlPlane {
             .arg(format!("--kubeconfig={}", self.admin_kubeconfig.display()))
             .arg(format!("--cache-dir={}", cache.display()))
             .env("KUBERC", "off");
+        command
+    }
+
+    /// A helm that may do everything, and that neither reads nor writes the user's own files.
+    #[must_use]
+    pub fn helm(&self) -> Command {
+        let mut command = Command::new(&self.helm);
+        let home = self.folder.path().join("helm");
+        command
+            .env("KUBECONFIG", &self.admin_kubeconfig)
+            .env("HELM_CACHE_HOME", home.join("cache"))
+            .env("HELM_CONFIG_HOME", home.join("config"))
+            .env("HELM_DATA_HOME", home.join("data"));
         command
     }
 

@@ -69,6 +69,7 @@ fn start_on(options: Options, mut port: impl FnMut() -> Result<u16, Error>) -> R
     let mut control_plane = ControlPlane {
         programs: vec![etcd],
         kubectl: binaries.kubectl,
+        helm: binaries.helm,
         server: String::new(),
         ca_pem,
         admin_kubeconfig: folder.path().join("admin.kubeconfig"),

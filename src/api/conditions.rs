@@ -76,6 +76,8 @@ reasons! {
     SecretNotFound,
     /// A Secret does not have the key that the connection names.
     SecretKeyNotFound,
+    /// The operator may not read the Secrets of the namespace.
+    SecretForbidden,
     /// No subscription is given, and the operator has no default one.
     SubscriptionUnknown,
     /// Projects still depend on the hub.

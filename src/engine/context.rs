@@ -38,6 +38,8 @@ pub struct Context<K: Kind> {
     pub poll: Duration,
     /// How long operations take.
     pub pace: Arc<Pace>,
+    /// The `ClusterRole` that a namespace binds to let the operator read its Secrets, where there is one.
+    pub secret_role: Option<String>,
     /// Who failed how often.
     pub failures: Failures,
     /// Who was asked for by hand.

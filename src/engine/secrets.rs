@@ -47,7 +47,7 @@ fn without(text: &str, value: &str) -> String {
 /// Why the values could not be put in.
 #[derive(Debug, thiserror::Error)]
 pub enum FillError {
-    /// A Secret or a key is not there.
+    /// A Secret or a key is not there, or may not be read.
     #[error("{}", .0.message)]
     Unresolved(Unresolved),
     /// The API server did not answer.
@@ -55,13 +55,15 @@ pub enum FillError {
     Kubernetes(#[from] kube::Error),
 }
 
-/// Reads the Secrets that the values come from, each once, and puts the values into their places in the body.
+/// Reads the Secrets that the values come from, each once, and puts the values into their places in the body. `role` is the
+/// `ClusterRole` by which a namespace lets that be done, where there is one.
 ///
 /// # Errors
-/// [`FillError`] where one is missing, has no such key, or holds what is not text.
+/// [`FillError`] where one is missing, may not be read, has no such key, or holds what is not text.
 pub async fn fill(
     client: &Client,
     namespace: &str,
+    role: Option<&str>,
     values: &[SecretValue],
     body: &mut Value,
 ) -> Result<Filled, FillError> {
@@ -74,7 +76,13 @@ pub async fn fill(
             Entry::Occupied(there) => there.into_mut(),
             Entry::Vacant(place) => {
                 let missing = || not_found(namespace, name);
-                place.insert(api.get_opt(name).await?.ok_or_else(missing).map_err(FillError::Unresolved)?)
+                let there = api.get_opt(name).await.map_err(|error| match error {
+                    kube::Error::Api(status) if status.is_forbidden() => {
+                        FillError::Unresolved(forbidden(namespace, role, &status.message))
+                    }
+                    error => FillError::Kubernetes(error),
+                })?;
+                place.insert(there.ok_or_else(missing).map_err(FillError::Unresolved)?)
             }
         };
         let key = value.source.key.as_str();
@@ -100,6 +108,24 @@ pub fn not_found(namespace: &str, name: &str) -> Unresolved {
     )
 }
 
+/// The namespace does not let the operator read its Secrets. `refusal` are the API server's words, which name the operator.
+#[must_use]
+pub fn forbidden(namespace: &str, role: Option<&str>, refusal: &str) -> Unresolved {
+    let account = refusal
+        .split_once("User \"system:serviceaccount:")
+        .and_then(|(_, after)| after.split_once('"'))
+        .map(|(account, _)| account);
+    let mend = match (role, account) {
+        (Some(role), Some(account)) => format!(
+            "a RoleBinding to ClusterRole {role} is missing: kubectl create rolebinding {role} -n {namespace} --clusterrole={role} --serviceaccount={account}"
+        ),
+        (Some(role), None) => format!("a RoleBinding to ClusterRole {role} is missing there"),
+        (None, _) => "it needs a Role with get, list and watch of secrets there".to_owned(),
+    };
+    let message = format!("the operator may not read Secrets in namespace {namespace}: {mend} ({refusal})");
+    Unresolved::new(Reason::SecretForbidden, message)
+}
+
 fn key_not_found(namespace: &str, name: &str, key: &str) -> Unresolved {
     Unresolved::new(
         Reason::SecretKeyNotFound,
@@ -115,6 +141,17 @@ mod tests {
     fn a_value_is_taken_out_of_what_is_said_about_it() {
         let filled = Filled(vec![SecretString::from("hush"), SecretString::from("secret")]);
         assert_eq!(filled.redact("key 'hush' is no secret: hush"), "key '***' is no ***: ***");
+    }
+
+    #[test]
+    fn what_mends_a_refusal_is_a_command() {
+        let refusal =
+            r#"secrets is forbidden: User "system:serviceaccount:foundry-system:foundry-operator" cannot list"#;
+        let told = forbidden("team-a", Some("foundry-operator-secrets"), refusal).message;
+        let command = "kubectl create rolebinding foundry-operator-secrets -n team-a --clusterrole=foundry-operator-secrets --serviceaccount=foundry-system:foundry-operator";
+        assert!(told.contains(command), "{told}");
+        let told = forbidden("team-a", None, refusal).message;
+        assert!(told.contains("needs a Role with get, list and watch of secrets"), "{told}");
     }
 
     #[test]

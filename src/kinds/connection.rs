@@ -14,7 +14,7 @@ use crate::api::{FoundryConnection, FoundryConnectionStatus};
 use crate::arm::ArmId;
 use crate::arm::resource_type::CONNECTION;
 use crate::engine::ownership::OWNER_KEY;
-use crate::engine::{Kind, SecretValue, Sights, Unresolved, Wanted, secrets};
+use crate::engine::{Kind, SecretValue, Sights, Unresolved, Wanted};
 
 impl Kind for FoundryConnection {
     type Status = FoundryConnectionStatus;
@@ -142,8 +142,7 @@ fn secret_credentials(
 ) -> Result<Vec<SecretValue>, Unresolved> {
     let with_version = |(place, field): (String, &SecretField)| {
         let source = field.value_from.secret_key_ref.clone();
-        let secret =
-            world.secrets.get(namespace, &source.name).ok_or_else(|| secrets::not_found(namespace, &source.name))?;
+        let secret = world.secrets.get(namespace, &source.name)?;
         let version = secret.resource_version().unwrap_or_default();
         Ok(SecretValue { pointer: format!("/properties/credentials/{place}"), source, version })
     };

@@ -10,7 +10,7 @@ use kube::runtime::reflector::{Lookup, ObjectRef, Store};
 use kube::{Resource, ResourceExt as _};
 
 use crate::api::{FoundryHub, FoundryProject};
-use crate::engine::ownership;
+use crate::engine::{Unresolved, ownership, secrets};
 
 /// Cached objects of a kind: of the whole cluster, or of the namespaces that the operator watches.
 #[derive(Clone)]
@@ -38,16 +38,32 @@ where
         store.get(&ObjectRef::new(name).within(namespace))
     }
 
-    /// The object of that name, of a kind that has no namespaces.
+    /// The object of that name, of a kind that has no namespaces; it is watched alone, or with all others.
     #[must_use]
     pub fn cluster_scoped(&self, name: &str) -> Option<Arc<K>> {
-        self.stores.get(&None)?.get(&ObjectRef::new(name))
+        let store = self.stores.get(&Some(name.to_owned())).or_else(|| self.stores.get(&None))?;
+        store.get(&ObjectRef::new(name))
     }
 
     /// The objects for which `is_wanted` holds.
     #[must_use]
     pub fn filter(&self, is_wanted: impl Fn(&K) -> bool) -> Vec<Arc<K>> {
         self.stores.values().flat_map(|store| store.state_filter(|object| is_wanted(object))).collect()
+    }
+}
+
+/// Where Secrets are looked up.
+pub trait SecretLookup: Send + Sync {
+    /// A Secret without its data.
+    ///
+    /// # Errors
+    /// [`Unresolved`] where it is not there, or may not be read.
+    fn get(&self, namespace: &str, name: &str) -> Result<Arc<PartialObjectMeta<Secret>>, Unresolved>;
+}
+
+impl SecretLookup for Catalog<PartialObjectMeta<Secret>> {
+    fn get(&self, namespace: &str, name: &str) -> Result<Arc<PartialObjectMeta<Secret>>, Unresolved> {
+        Self::get(self, namespace, name).ok_or_else(|| secrets::not_found(namespace, name))
     }
 }
 
@@ -59,8 +75,8 @@ pub struct World {
     pub projects: Catalog<FoundryProject>,
     /// Every namespace, for its labels.
     pub namespaces: Catalog<PartialObjectMeta<Namespace>>,
-    /// Every Secret, without its data.
-    pub secrets: Catalog<PartialObjectMeta<Secret>>,
+    /// The Secrets that the operator may read, without their data.
+    pub secrets: Arc<dyn SecretLookup>,
     /// Names this cluster in owner marks.
     pub cluster_id: String,
     /// The subscription of hubs that name none.

@@ -48,17 +48,19 @@ pub(super) struct Shared {
     pub(super) pace: Arc<Pace>,
     pub(super) observed: Arc<Observed>,
     pub(super) metrics: EngineMetrics,
+    pub(super) secret_role: Option<String>,
     pub(super) stop: CancellationToken,
 }
 
 /// Runs until told to stop, or a little longer for what is under way.
 pub(super) async fn run(watches: &Watches, shared: &Shared) {
     let world = &shared.world;
-    let hubs = control(&watches.hubs, shared, || {
+    let at_once = |_: &str| false;
+    let hubs = control(&watches.hubs, shared, at_once, || {
         let world = world.clone();
         vec![refs(where_changed(watches.projects.changes(), holds_hub), move |project| deleting_hub(&world, project))]
     });
-    let projects = control(&watches.projects, shared, || {
+    let projects = control(&watches.projects, shared, at_once, || {
         let (of_hub, of_namespace) = (world.clone(), world.clone());
         vec![
             refs(where_changed(watches.hubs.changes(), matters_of_hub), move |hub| projects_of(&of_hub, hub)),
@@ -68,7 +70,7 @@ pub(super) async fn run(watches: &Watches, shared: &Shared) {
         ]
     });
     let all_connections = watches.connections.catalog();
-    let connections = control(&watches.connections, shared, || {
+    let connections = control(&watches.connections, shared, watches.secrets.unsettled(), || {
         let concerned = |concerns: fn(&World, &FoundryConnection, &str, &str) -> bool| {
             let (world, all) = (world.clone(), all_connections.clone());
             move |namespace: Option<String>, name: String| {
@@ -79,6 +81,7 @@ pub(super) async fn run(watches: &Watches, shared: &Shared) {
         };
         let (hub, project) = (concerned(builds_on_hub), concerned(is_of_project));
         let (secret, namespace) = (concerned(names_secret), concerned(is_of_any_project_in));
+        let settled = concerned(names_any_secret_in);
         vec![
             refs(where_changed(watches.hubs.changes(), matters_of_hub), move |changed| {
                 hub(changed.namespace(), changed.name_any())
@@ -92,6 +95,7 @@ pub(super) async fn run(watches: &Watches, shared: &Shared) {
             refs(where_changed(watches.namespaces.changes(), labels), move |changed| {
                 namespace(None, changed.name_any())
             }),
+            watches.secrets.settled().flat_map(move |changed| futures::stream::iter(settled(None, changed))).boxed(),
         ]
     });
     let all = async {
@@ -112,10 +116,12 @@ pub(super) async fn run(watches: &Watches, shared: &Shared) {
     }
 }
 
-/// One controller for each scope of a kind. `triggers` gives, for each of them, who has to look again when others change.
+/// One controller for each scope of a kind. `triggers` gives, for each of them, who has to look again when others change;
+/// what is `held` in a namespace meanwhile has to be among that later.
 fn control<K: Kind<World = World> + Watchable>(
     watched: &Watched<K>,
     shared: &Shared,
+    held: impl Fn(&str) -> bool + Clone + Send + 'static,
     triggers: impl Fn() -> Vec<BoxStream<'static, ObjectRef<K>>>,
 ) -> Vec<BoxFuture<'static, ()>> {
     let context = Arc::new(Context {
@@ -128,6 +134,7 @@ fn control<K: Kind<World = World> + Watchable>(
         resync: shared.resync,
         poll: shared.poll,
         pace: shared.pace.clone(),
+        secret_role: shared.secret_role.clone(),
         failures: Failures::default(),
         asked: Asked::default(),
         callbacks: Arc::default(),
@@ -137,8 +144,12 @@ fn control<K: Kind<World = World> + Watchable>(
     });
     context.metrics.begin(&K::kind(&()));
     let one = |(scope, store): (&Scope, &Store<K>)| {
-        let in_scope =
-            |scope: Scope| move |namespace: Option<&str>| scope.as_deref().is_none_or(|scope| Some(scope) == namespace);
+        let in_scope = |scope: Scope| {
+            let held = held.clone();
+            move |namespace: Option<&str>| {
+                scope.as_deref().is_none_or(|scope| Some(scope) == namespace) && !namespace.is_some_and(&held)
+            }
+        };
         let (own, others) = (in_scope(scope.clone()), in_scope(scope.clone()));
         let forgotten = context.clone();
         let changed = where_changed(watched.changes(), asks_for_reconcile)
@@ -253,6 +264,11 @@ fn is_of_project(_world: &World, connection: &FoundryConnection, namespace: &str
 fn names_secret(_world: &World, connection: &FoundryConnection, namespace: &str, name: &str) -> bool {
     let named = connection.spec.credentials.as_ref().is_some_and(|credentials| credentials.names_secret(name));
     named && connection.namespace().as_deref() == Some(namespace)
+}
+
+fn names_any_secret_in(_world: &World, connection: &FoundryConnection, _: &str, namespace: &str) -> bool {
+    let names = connection.spec.credentials.as_ref().is_some_and(|credentials| !credentials.secret_fields().is_empty());
+    names && connection.namespace().as_deref() == Some(namespace)
 }
 
 fn is_of_any_project_in(_world: &World, connection: &FoundryConnection, _: &str, namespace: &str) -> bool {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
@@ -42,6 +43,23 @@ impl fmt::Display for HttpAddress {
             Self::At(address) => address.fmt(f),
         }
     }
+}
+
+/// Longest time that a question may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Asks an operator over HTTP whether it is well.
+///
+/// # Errors
+/// What it says, where it is not; or why it cannot be asked.
+pub fn ask(url: &str) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        // It is asked over plain HTTP, and yet the client wants a TLS provider.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let answer = reqwest::Client::builder().timeout(PATIENCE).build()?.get(url).send().await?;
+        if answer.status().is_success() { Ok(()) } else { Err(answer.text().await?.trim().into()) }
+    })
 }
 
 /// Gives what is not ready, or nothing.

@@ -7,6 +7,7 @@ pub mod http;
 mod log_level;
 mod objects;
 pub mod options;
+mod secrets;
 mod telemetry;
 pub mod traces;
 mod watches;
@@ -86,14 +87,14 @@ async fn operate(options: Options) -> Result<(), Failure> {
     let stop = CancellationToken::new();
     tokio::spawn(cancel_on_signal(stop.clone()));
 
-    let (watches, sources) = Watches::begin(&client, &options.watch_namespaces);
+    let (watches, sources) = Watches::begin(&client, &options.watch_namespaces, options.secret_role.as_deref());
     watches.tell(&readiness);
     readiness.begun();
     let world = Arc::new(World {
         hubs: watches.hubs.catalog(),
         projects: watches.projects.catalog(),
         namespaces: watches.namespaces.catalog(),
-        secrets: watches.secrets.catalog(),
+        secrets: watches.secrets.lookup(),
         cluster_id: cluster_id.clone(),
         subscription_id: options.subscription_id.clone(),
         studio: options.cloud()?.studio,
@@ -112,6 +113,7 @@ async fn operate(options: Options) -> Result<(), Failure> {
         pace: Arc::default(),
         observed,
         metrics: EngineMetrics::new(&registry)?,
+        secret_role: options.secret_role.clone(),
         stop: stop.clone(),
     };
     tracing::info!(

@@ -228,7 +228,9 @@ mod tests {
 
     fn tally(statuses: &[EngineStatus]) -> Tally {
         let mut tally = Tally::default();
-        statuses.iter().for_each(|status| tally.add(None, Some(status), at(1000)));
+        for status in statuses {
+            tally.add(None, Some(status), at(1000));
+        }
         tally
     }
 

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use futures::future::{BoxFuture, join_all};
 use futures::{FutureExt as _, Stream, StreamExt as _};
-use k8s_openapi::api::core::v1::{Namespace, Secret};
+use k8s_openapi::api::core::v1::Namespace;
 use kube::core::PartialObjectMeta;
 use kube::runtime::reflector::{ObjectRef, Store, store};
 use kube::runtime::{WatchStreamExt as _, watcher};
@@ -17,6 +17,7 @@ use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 
 use super::http::Readiness;
+use super::secrets::{ByNamespace, SecretWatches};
 use crate::api::{FoundryConnection, FoundryHub, FoundryProject, RECONCILE_AT};
 use crate::kinds::Catalog;
 
@@ -43,7 +44,7 @@ pub(super) trait Watchable:
 }
 impl<K> Watchable for K where K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static {}
 
-type Listeners<K> = Arc<Mutex<Vec<UnboundedSender<Change<K>>>>>;
+pub(super) type Listeners<K> = Arc<Mutex<Vec<UnboundedSender<Change<K>>>>>;
 
 /// The watched objects of a kind.
 pub(super) struct Watched<K: Watchable> {
@@ -61,17 +62,10 @@ impl<K: Watchable> Watched<K> {
     /// What is there, and every change from now on, in all scopes: nothing is missed by who begins to listen late, though it
     /// may hear of an object twice. Listeners only queue what they hear, so the channel stays short.
     pub(super) fn changes(&self) -> UnboundedReceiver<Change<K>> {
-        let (sender, receiver) = unbounded();
-        let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
-        for object in self.scopes.values().flat_map(Store::state) {
-            // The receiver is here: it cannot have gone.
-            let _ = sender.unbounded_send(Change { object, deleted: false });
-        }
-        listeners.push(sender);
-        receiver
+        listen(&self.listeners, self.scopes.values())
     }
 
-    fn tell(&self, readiness: &Readiness) {
+    pub(super) fn tell(&self, readiness: &Readiness) {
         for (scope, listed) in self.listed.clone() {
             readiness.require(move || {
                 let place = scope.as_ref().map_or(String::new(), |namespace| format!(" of namespace {namespace}"));
@@ -81,7 +75,7 @@ impl<K: Watchable> Watched<K> {
         }
     }
 
-    fn all_listed(&self) -> BoxFuture<'static, ()> {
+    pub(super) fn all_listed(&self) -> BoxFuture<'static, ()> {
         let stores: Vec<Store<K>> = self.scopes.values().cloned().collect();
         async move {
             for store in stores {
@@ -93,25 +87,58 @@ impl<K: Watchable> Watched<K> {
     }
 }
 
+/// What is in the stores, and every change from now on.
+pub(super) fn listen<'a, K: Watchable>(
+    listeners: &Listeners<K>,
+    stores: impl Iterator<Item = &'a Store<K>>,
+) -> UnboundedReceiver<Change<K>> {
+    let (sender, receiver) = unbounded();
+    let mut listeners = listeners.lock().unwrap_or_else(PoisonError::into_inner);
+    for object in stores.flat_map(Store::state) {
+        // The receiver is here: it cannot have gone.
+        let _ = sender.unbounded_send(Change { object, deleted: false });
+    }
+    listeners.push(sender);
+    receiver
+}
+
 /// Everything that is watched.
 pub(super) struct Watches {
     pub(super) hubs: Watched<FoundryHub>,
     pub(super) projects: Watched<FoundryProject>,
     pub(super) connections: Watched<FoundryConnection>,
-    pub(super) secrets: Watched<PartialObjectMeta<Secret>>,
+    pub(super) secrets: SecretWatches,
     pub(super) namespaces: Watched<PartialObjectMeta<Namespace>>,
 }
 
 impl Watches {
-    /// What has to run for anything to be seen comes with it.
-    pub(super) fn begin(client: &Client, namespaces: &[String]) -> (Self, BoxFuture<'static, ()>) {
+    /// In all namespaces where `namespaces` is empty. With a `secret_role`, Secrets are watched where a namespace has bound
+    /// it. What has to run for anything to be seen comes with it.
+    pub(super) fn begin(
+        client: &Client,
+        namespaces: &[String],
+        secret_role: Option<&str>,
+    ) -> (Self, BoxFuture<'static, ()>) {
         let mut sources = Vec::new();
+        let (connections, secrets) = match secret_role {
+            None => (
+                in_namespaces(client, namespaces, |_| {}, &mut sources),
+                SecretWatches::Together(in_namespaces(client, namespaces, |_| {}, &mut sources)),
+            ),
+            Some(role) => {
+                let (secrets, run) = ByNamespace::begin(client.clone(), role);
+                sources.push(run);
+                let asking = secrets.clone();
+                let ask = move |connection: &FoundryConnection| asking.ask_for(connection);
+                (in_namespaces(client, namespaces, ask, &mut sources), SecretWatches::ByNamespace(secrets))
+            }
+        };
         let watches = Self {
-            hubs: in_namespaces(client, namespaces, &mut sources),
-            projects: in_namespaces(client, namespaces, &mut sources),
-            connections: in_namespaces(client, namespaces, &mut sources),
-            secrets: in_namespaces(client, namespaces, &mut sources),
-            namespaces: watch(BTreeMap::from([(None, Api::all(client.clone()))]), &mut sources),
+            hubs: in_namespaces(client, namespaces, |_| {}, &mut sources),
+            projects: in_namespaces(client, namespaces, |_| {}, &mut sources),
+            connections,
+            secrets,
+            namespaces: namespaces_themselves(client, namespaces, &mut sources),
         };
         (watches, join_all(sources).map(|_| ()).boxed())
     }
@@ -131,37 +158,95 @@ impl Watches {
             self.hubs.all_listed(),
             self.projects.all_listed(),
             self.connections.all_listed(),
-            self.secrets.all_listed(),
             self.namespaces.all_listed(),
         ];
-        join_all(listed).map(|_| ()).boxed()
+        // Whose Secrets are needed is known only when all connections are.
+        let secrets = self.secrets.all_settled();
+        join_all(listed).then(|_| secrets).boxed()
     }
 }
 
-fn in_namespaces<K>(client: &Client, namespaces: &[String], sources: &mut Vec<BoxFuture<'static, ()>>) -> Watched<K>
+/// `seen` is told of each object before the listeners are.
+fn in_namespaces<K>(
+    client: &Client,
+    namespaces: &[String],
+    seen: impl Fn(&K) + Clone + Send + 'static,
+    sources: &mut Vec<BoxFuture<'static, ()>>,
+) -> Watched<K>
 where
     K: Watchable + Resource<Scope = kube::core::NamespaceResourceScope>,
 {
+    let everything = watcher::Config::default;
     let apis = match namespaces {
-        [] => BTreeMap::from([(None, Api::all(client.clone()))]),
-        some => some.iter().map(|name| (Some(name.clone()), Api::namespaced(client.clone(), name))).collect(),
+        [] => BTreeMap::from([(None, (Api::all(client.clone()), everything()))]),
+        some => some
+            .iter()
+            .map(|name| (Some(name.clone()), (Api::namespaced(client.clone(), name), everything())))
+            .collect(),
     };
-    watch(apis, sources)
+    watch(apis, seen, sources)
 }
 
-fn watch<K: Watchable>(apis: BTreeMap<Scope, Api<K>>, sources: &mut Vec<BoxFuture<'static, ()>>) -> Watched<K> {
+/// The namespaces that are served, one by one: who serves a few may need no right to see the others.
+fn namespaces_themselves(
+    client: &Client,
+    namespaces: &[String],
+    sources: &mut Vec<BoxFuture<'static, ()>>,
+) -> Watched<PartialObjectMeta<Namespace>> {
+    let all = || Api::all(client.clone());
+    let apis = match namespaces {
+        [] => BTreeMap::from([(None, (all(), watcher::Config::default()))]),
+        some => some
+            .iter()
+            .map(|name| {
+                let only = watcher::Config::default().fields(&format!("metadata.name={name}"));
+                (Some(name.clone()), (all(), only))
+            })
+            .collect(),
+    };
+    watch(apis, |_| {}, sources)
+}
+
+fn watch<K: Watchable>(
+    apis: BTreeMap<Scope, (Api<K>, watcher::Config)>,
+    seen: impl Fn(&K) + Clone + Send + 'static,
+    sources: &mut Vec<BoxFuture<'static, ()>>,
+) -> Watched<K> {
     let listeners = Listeners::default();
     let (mut scopes, mut listed) = (BTreeMap::new(), BTreeMap::new());
-    for (scope, api) in apis {
-        let (reader, writer) = store();
-        let events =
-            watcher(api, watcher::Config::default()).default_backoff().modify(forget_the_unneeded).reflect(writer);
+    for (scope, (api, config)) in apis {
         let done = Arc::new(AtomicBool::new(false));
-        sources.push(spread(events, reader.clone(), listeners.clone(), done.clone()).boxed());
+        let seen = seen.clone();
+        let see = move |event: &watcher::Result<watcher::Event<K>>, _: &Store<K>| {
+            if let Ok(watcher::Event::Apply(object) | watcher::Event::InitApply(object)) = event {
+                seen(object);
+            }
+            true
+        };
+        let (reader, source) = keep(api, config, listeners.clone(), done.clone(), see);
+        sources.push(source);
         listed.insert(scope.clone(), done);
         scopes.insert(scope, reader);
     }
     Watched { scopes, listed, listeners }
+}
+
+/// A store, and what keeps it as the cluster is. Listeners hear of what `passes`, which sees the store as it is after the event.
+pub(super) fn keep<K: Watchable>(
+    api: Api<K>,
+    config: watcher::Config,
+    listeners: Listeners<K>,
+    listed: Arc<AtomicBool>,
+    mut passes: impl FnMut(&watcher::Result<watcher::Event<K>>, &Store<K>) -> bool + Send + 'static,
+) -> (Store<K>, BoxFuture<'static, ()>) {
+    let (reader, writer) = store();
+    let seen = reader.clone();
+    let events = watcher(api, config)
+        .default_backoff()
+        .modify(forget_the_unneeded)
+        .reflect(writer)
+        .filter(move |event| std::future::ready(passes(event, &seen)));
+    (reader.clone(), spread(events, reader, listeners, listed).boxed())
 }
 
 /// Takes out what nobody here reads. An annotation of a Secret's may repeat its data (`kubectl apply` does that).
@@ -194,7 +279,7 @@ async fn spread<K: Watchable>(
             }
             Err(error) => {
                 let kind = K::plural(&());
-                tracing::error!(%error, "{kind} cannot be listed, and nothing is reconciled until they are: are the CRDs (crds/) and the RBAC (config/rbac) applied?");
+                tracing::error!(%error, "{kind} cannot be listed, and nothing is reconciled until they are: are the CRDs and the RBAC of the charts installed?");
                 continue;
             }
         };

@@ -15,28 +15,43 @@ pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap_or_else(|_| PathBuf::from("."))
 }
 
-/// A control plane with the operator's CRDs and RBAC in it.
+/// A control plane in which the operator's charts are installed.
 #[derive(Debug)]
 pub struct Cluster {
     control_plane: ControlPlane,
 }
 
 impl Cluster {
-    /// Starts a control plane, in `folder` or in a temporary one, and installs CRDs and RBAC.
+    /// Starts a control plane, in `folder` or in a temporary one, and installs the charts with the values that nobody chose.
+    /// The Deployment comes with them, and no pod of it runs: there are no nodes.
     ///
     /// # Errors
-    /// Where a program is missing or does not start, or a manifest is refused.
+    /// Where a program is missing or does not start, or a chart is refused.
     pub fn start(folder: Option<PathBuf>) -> Result<Self, Failure> {
         let options = Options { folder, ..Options::find()? };
         let cluster = Self { control_plane: control_plane::start(options)? };
-        let manifests = repository();
-        cluster.kubectl(&["apply", "--server-side", "-f", &manifests.join("crds").display().to_string()])?;
+        cluster.install("foundry-operator-crds", "foundry-operator-crds", OPERATOR_NAMESPACE, &[])?;
         cluster.kubectl(&["wait", "--for=condition=Established", "--timeout=30s", "crd", "--all"])?;
-        // The namespace comes first in the folder's order only by chance, and the account needs it.
-        let rbac = manifests.join("config/rbac");
-        cluster.kubectl(&["apply", "-f", &rbac.join("namespace.yaml").display().to_string()])?;
-        cluster.kubectl(&["apply", "-f", &rbac.display().to_string()])?;
+        cluster.install(OPERATOR_ACCOUNT, "foundry-operator", OPERATOR_NAMESPACE, &[])?;
         Ok(cluster)
+    }
+
+    /// Installs a chart of the repository's, or upgrades the release to it. `flags` are helm's.
+    ///
+    /// # Errors
+    /// What helm printed to standard error, where it failed.
+    pub fn install(&self, release: &str, chart: &str, namespace: &str, flags: &[&str]) -> Result<String, Failure> {
+        let chart = repository().join("charts").join(chart).display().to_string();
+        let upgrade = ["upgrade", "--install", release, &chart, "-n", namespace, "--create-namespace"];
+        self.helm(&[&upgrade, flags].concat())
+    }
+
+    /// Runs helm as an administrator and gives what it printed.
+    ///
+    /// # Errors
+    /// What helm printed to standard error, where it failed.
+    pub fn helm(&self, arguments: &[&str]) -> Result<String, Failure> {
+        printed(self.control_plane.helm().args(arguments), None)
     }
 
     /// The control plane itself.

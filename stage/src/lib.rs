@@ -1,4 +1,4 @@
-//! A real cluster with the operator's CRDs and RBAC, an emulated Azure that trusts the cluster's ServiceAccounts, and the
+//! A real cluster with the operator's charts installed, an emulated Azure that trusts the cluster's ServiceAccounts, and the
 //! operator's own program signed in to both as it is when installed.
 
 mod azure;
@@ -12,9 +12,9 @@ pub use operator::{Operator, Settings};
 /// What went wrong on the stage.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Namespace of the operator's ServiceAccount, as in `config/rbac`.
+/// Namespace of the operator's ServiceAccount.
 pub const OPERATOR_NAMESPACE: &str = "foundry-system";
-/// The operator's ServiceAccount, as in `config/rbac`.
+/// The operator's ServiceAccount, as the chart names it.
 pub const OPERATOR_ACCOUNT: &str = "foundry-operator";
 /// The application that the operator signs in to Azure as.
 pub const OPERATOR_CLIENT_ID: &str = "00000000-0000-4000-8000-0000000000f0";

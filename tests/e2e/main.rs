@@ -2,7 +2,9 @@
 //! ServiceAccount and RBAC. Each test has an operator, an Azure and namespaces of its own; the control plane is shared.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod azure_roles;
 mod calls;
+mod chart;
 mod consent;
 mod deletions;
 mod drift;

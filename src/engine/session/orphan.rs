@@ -81,7 +81,8 @@ impl<K: Kind> Session<'_, K> {
         }
         body::overlay(sent, &wanted.write_only);
         let namespace = self.object.namespace().unwrap_or_default();
-        let filled = secrets::fill(&self.context.client, &namespace, &wanted.secrets, sent).await;
+        let role = self.context.secret_role.as_deref();
+        let filled = secrets::fill(&self.context.client, &namespace, role, &wanted.secrets, sent).await;
         filled.map(|_| ()).map_err(|error| error.to_string())
     }
 }

@@ -97,10 +97,16 @@ impl<K: Kind> Session<'_, K> {
         if by == UpdateBy::Put {
             body::overlay(&mut body, &wanted.write_only);
             let namespace = self.object.namespace().unwrap_or_default();
-            match secrets::fill(&self.context.client, &namespace, &wanted.secrets, &mut body).await {
+            let role = self.context.secret_role.as_deref();
+            match secrets::fill(&self.context.client, &namespace, role, &wanted.secrets, &mut body).await {
                 Ok(values) => filled = values,
                 Err(FillError::Unresolved(Unresolved { reason, message })) => {
-                    return Ok(Next::Rest(Rest::new(State::Unresolved, reason, message, Wake::Event)));
+                    // Nothing tells of a Role that was given.
+                    let wake = match reason {
+                        Reason::SecretForbidden => Wake::Backoff { class: Class::Slow, retry_after: None },
+                        _ => Wake::Event,
+                    };
+                    return Ok(Next::Rest(Rest::new(State::Unresolved, reason, message, wake)));
                 }
                 Err(FillError::Kubernetes(error)) => return Err(error.into()),
             }

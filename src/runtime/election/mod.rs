@@ -292,7 +292,7 @@ impl Election {
     }
 
     fn complain(&self, error: &Failure) {
-        let why = format!("the lease {self} cannot be read or taken, is the RBAC (config/rbac) applied? {error}");
+        let why = format!("the lease {self} cannot be read or taken, is the RBAC of the chart installed? {error}");
         match self.told.standing() {
             // Who has seen it before goes on waiting.
             Standing::Waits { .. } => tracing::warn!("{why}"),

@@ -1,0 +1,7 @@
+//! The chart, installed in a real cluster.
+
+mod admission;
+mod release;
+mod rules;
+mod templates;
+mod values;
