@@ -73,6 +73,9 @@ pub enum Error {
     /// It took too long.
     #[error("no end within {RECONCILE_TIMEOUT:?}")]
     TimedOut,
+    /// The API server showed the object as it was before what it had shown already.
+    #[error("the API server is behind what it told before")]
+    Behind,
     /// The object is gone, or another of its name has taken its place.
     #[error("the object is gone")]
     Superseded,

@@ -5,7 +5,10 @@ use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use axum::body::Bytes;
 use tokio::sync::Notify;
+
+use crate::memory::{Answer, Asked, Memory};
 
 /// Whom a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -101,6 +104,11 @@ pub fn boundaries(calls: &[Call]) -> Vec<Boundary> {
 pub enum Disturbance {
     /// The operator is killed there and started again.
     Crash(Boundary),
+    /// The operator is killed there, and what it lists when it is started again is from before the step.
+    OldList(Boundary),
+    /// The first look at the object is answered as it was before the step; or each first one at its resource after a write
+    /// as if it had not been written.
+    OldReads(Side),
     /// Each event about the object that the operator watches is followed by the one before it, and then comes again.
     OldEvents,
 }
@@ -116,8 +124,27 @@ impl fmt::Display for Disturbance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Crash(boundary) => boundary.fmt(f),
+            Self::OldList(boundary) => write!(f, "{boundary}, then an old list"),
+            Self::OldReads(Side::Kubernetes) => f.write_str("old reads of the object"),
+            Self::OldReads(Side::Azure) => f.write_str("old reads of Azure"),
             Self::OldEvents => f.write_str("old events come again"),
         }
+    }
+}
+
+/// What the API server had before a step.
+pub struct Before {
+    pub name: String,
+    /// The path of the list of such objects.
+    pub list_path: String,
+    pub list: Option<Bytes>,
+    /// The object, where it was there.
+    pub object: Option<Bytes>,
+}
+
+impl Before {
+    fn object_path(&self) -> String {
+        format!("{}/{}", self.list_path, self.name)
     }
 }
 
@@ -131,6 +158,8 @@ struct State {
     name: String,
     passed: Vec<Call>,
     disturbance: Option<Disturbance>,
+    before: Option<Before>,
+    memory: Memory,
     /// How often the disturbance was met.
     met: usize,
     under_way: usize,
@@ -140,16 +169,19 @@ struct State {
 impl Border {
     pub fn new() -> Self {
         let (name, passed, last) = (String::new(), Vec::new(), Instant::now());
-        let state = State { name, passed, disturbance: None, met: 0, under_way: 0, last };
+        let (disturbance, before, memory) = (None, None, Memory::default());
+        let state = State { name, passed, disturbance, before, memory, met: 0, under_way: 0, last };
         Self { state: Mutex::new(state), caught: Notify::new() }
     }
 
     /// From now on follows the object of this name, and disturbs the operator.
-    pub fn follow(&self, name: &str, disturbance: Option<Disturbance>) {
+    pub fn follow(&self, name: &str, disturbance: Option<Disturbance>, before: Before) {
         let mut state = self.state();
         name.clone_into(&mut state.name);
         state.passed.clear();
         state.disturbance = disturbance;
+        state.before = Some(before);
+        state.memory = Memory::default();
         state.met = 0;
         state.last = Instant::now();
     }
@@ -182,7 +214,11 @@ impl Border {
         state.under_way += 1;
         state.last = Instant::now();
         let held = match &state.disturbance {
-            Some(Disturbance::Crash(at)) if state.met == 0 && at.call == *call && at.skip == before => Some(at.moment),
+            Some(Disturbance::Crash(at) | Disturbance::OldList(at))
+                if state.met == 0 && at.call == *call && at.skip == before =>
+            {
+                Some(at.moment)
+            }
             _ => None,
         };
         state.met += usize::from(held.is_some());
@@ -199,6 +235,53 @@ impl Border {
             state.last = Instant::now();
         }
         repeats
+    }
+
+    /// What a list is answered with after the crash, where that is to be old: once.
+    pub fn old_list(&self, path: &str) -> Option<Bytes> {
+        let mut state = self.state();
+        let applies = matches!(state.disturbance, Some(Disturbance::OldList(_))) && state.met > 0;
+        let before = state.before.as_mut().filter(|before| applies && before.list_path == path);
+        before.and_then(|before| before.list.take())
+    }
+
+    /// What the first look at the object is answered with, where that is to be old.
+    pub fn old_object(&self, path: &str) -> Option<Bytes> {
+        let mut state = self.state();
+        let applies = matches!(state.disturbance, Some(Disturbance::OldReads(Side::Kubernetes)));
+        let before = state.before.as_mut().filter(|before| applies && before.object_path() == path);
+        let old = before.and_then(|before| before.object.take());
+        state.met += usize::from(old.is_some());
+        old
+    }
+
+    /// A read of the resource comes: what it is answered with, where that is to be old.
+    pub fn reads(&self, path: &str, asked: Asked) -> Option<Answer> {
+        let mut state = self.state();
+        let old = state.memory.reads(path, asked);
+        state.met += usize::from(old.is_some());
+        old
+    }
+
+    /// A write to the resource comes: what it makes old, and whether that has to be read before.
+    pub fn concerned(&self, path: &str) -> (Vec<(String, Asked)>, bool) {
+        let state = self.state();
+        let is_to_be_old = matches!(&state.disturbance, Some(Disturbance::OldReads(Side::Azure)));
+        (state.memory.concerned(path), is_to_be_old)
+    }
+
+    pub fn was_before(&self, path: String, answer: Answer) {
+        self.state().memory.was_before(path, answer);
+    }
+
+    /// A write took effect.
+    pub fn wrote(&self, concerned: Vec<String>) {
+        self.state().memory.wrote(concerned);
+    }
+
+    /// Whether a look at the resource came after a write, and could have been old.
+    pub fn could_read_old(&self) -> bool {
+        self.state().memory.read_after_write()
     }
 
     /// Whether the disturbance was met.

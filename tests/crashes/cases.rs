@@ -11,7 +11,7 @@ use crate::border::{Call, Disturbance, Moment, Side, boundaries};
 use crate::compare::differences;
 use crate::ground::{End, Ground, Taken};
 use crate::life::{Step, Subject};
-use crate::report::Outcome;
+use crate::report::{self, Outcome};
 
 /// How often a case is tried that was not disturbed, because a step made fewer calls than usual.
 const TRIES: usize = 3;
@@ -33,7 +33,6 @@ struct Life {
 }
 
 struct Case {
-    name: String,
     disturbance: Disturbance,
     /// A connection's PUT took effect, and nothing remembers it: it may be repeated.
     forgotten: bool,
@@ -90,10 +89,6 @@ pub async fn run(filter: &str) -> Vec<Outcome> {
     std::mem::take(&mut *run.outcomes.lock().unwrap())
 }
 
-fn outcome(subject: Subject, step: Step, name: String, failed: Option<String>) -> Outcome {
-    Outcome::new(format!("{subject}, {step}"), name, failed)
-}
-
 /// Lives a life without a crash.
 async fn undisturbed(
     ground: &mut Ground,
@@ -106,7 +101,7 @@ async fn undisturbed(
         let taken = ground.take(subject, &name, *step, None).await;
         match taken.and_then(|taken| if makes_sense(*step, &taken) { Ok(taken) } else { Err(format!("{taken:#?}")) }) {
             Ok(taken) => lived.push((*step, taken)),
-            Err(why) => return Err(outcome(subject, *step, format!("{subject}, {step}, undisturbed"), Some(why))),
+            Err(why) => return Err(Outcome::new(subject, *step, None, Some(why))),
         }
     }
     ground.clear(subject, &name).await;
@@ -131,32 +126,36 @@ pub fn everything() -> bool {
 
 fn life(subject: Subject, steps: Vec<(Step, Taken)>, filter: &str) -> Life {
     let (mut usual, mut pending, mut left_out) = (Vec::new(), Vec::new(), 0);
-    for (step, Taken { calls, end, writes, .. }) in steps {
-        let mut cases = cases(subject, step, &calls);
-        cases.retain(|case| case.name.contains(filter));
+    for (step, taken) in steps {
+        let mut cases = cases(step, &taken);
+        cases.retain(|case| report::name(subject, step, Some(&case.disturbance)).contains(filter));
         let all = cases.len();
         cases.retain(|case| everything() || !case.disturbance.is_after_a_read());
         left_out += all - cases.len();
         pending.push(cases);
-        usual.push(Usual { step, end, writes });
+        usual.push(Usual { step, end: taken.end, writes: taken.writes });
     }
     Life { subject, usual, pending: Mutex::new(pending), left_out }
 }
 
-fn cases(subject: Subject, step: Step, calls: &[Call]) -> VecDeque<Case> {
-    let crashes = boundaries(calls).into_iter().enumerate().map(|(place, boundary)| {
+fn cases(step: Step, taken: &Taken) -> VecDeque<Case> {
+    let calls = &taken.calls;
+    let crashes = boundaries(calls).into_iter().enumerate().flat_map(|(place, boundary)| {
         // Each call has two boundaries.
         let effective = &calls[..place / 2 + usize::from(boundary.moment == Moment::After)];
-        (Disturbance::Crash(boundary), is_forgotten(effective))
+        let forgotten = is_forgotten(effective);
+        // What a list may be behind of is what was done last.
+        let behind = boundary.moment == Moment::After && boundary.call.side == Side::Azure && boundary.call.writes();
+        let old_list = behind.then(|| (Disturbance::OldList(boundary.clone()), forgotten));
+        std::iter::once((Disturbance::Crash(boundary), forgotten)).chain(old_list)
     });
-    let old_events = (step != Step::Abandon).then_some((Disturbance::OldEvents, false));
-    let case = |(disturbance, forgotten)| Case {
-        name: format!("{subject}, {step}, {disturbance}"),
-        disturbance,
-        forgotten,
-        tries: 0,
-    };
-    crashes.chain(old_events).map(case).collect()
+    let looks = calls.iter().any(|call| call.method == "GET" && call.path.starts_with("foundry"));
+    let was_there = matches!(step, Step::Update | Step::Rotate | Step::Delete | Step::Orphan);
+    let old_object = (looks && was_there).then_some(Disturbance::OldReads(Side::Kubernetes));
+    let old_resource = taken.could_read_old.then_some(Disturbance::OldReads(Side::Azure));
+    let old = [old_object, old_resource, Some(Disturbance::OldEvents)].into_iter().flatten();
+    let old = old.filter(|_| step != Step::Abandon).map(|old| (old, false));
+    crashes.chain(old).map(|(disturbance, forgotten)| Case { disturbance, forgotten, tries: 0 }).collect()
 }
 
 /// Whether the last of these calls that wrote anything was the PUT of a connection, which no operation tells of.
@@ -220,7 +219,8 @@ impl Run {
             };
             well = failed.is_none();
             let failed = failed.map(|why| format!("{why}\n{}\n(object {name})", ground.story()));
-            self.outcomes.lock().unwrap().push(outcome(subject, usual.step, case.name, failed));
+            let outcome = Outcome::new(subject, usual.step, Some(case.disturbance), failed);
+            self.outcomes.lock().unwrap().push(outcome);
         }
         ground.clear(subject, &name).await;
         well
@@ -238,9 +238,13 @@ fn wrong(usual: &Usual, case: &Case, taken: &Taken) -> Option<String> {
         usual.writes.get(call).copied().unwrap_or_default() + usize::from(again)
     };
     let abandoned = usual.step == Step::Abandon;
+    // What seems to be there still is deleted once more.
+    let seems_there = matches!(case.disturbance, Disturbance::OldReads(Side::Azure));
     // What was abandoned is not made whole first, and is deleted.
     let missing = usual.writes.iter().any(|(call, least)| !abandoned && taken.writes.get(call) < Some(least));
-    let surplus = |(call, count): (&String, &usize)| *count > most(call) && !(abandoned && call.starts_with("DELETE "));
+    let surplus = |(call, count): (&String, &usize)| {
+        *count > most(call) && !((abandoned || seems_there) && call.starts_with("DELETE "))
+    };
     (missing || taken.writes.iter().any(surplus))
         .then(|| format!("{:?} took effect, and as usual are {:?}", taken.writes, usual.writes))
 }

@@ -9,7 +9,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::response::Parts;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::serve::Listener;
 use futures::StreamExt as _;
@@ -21,6 +22,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::border::{Border, Call, Moment, Side};
+use crate::memory::{Answer, Asked};
 
 const LARGEST_BODY: usize = 4 * 1024 * 1024;
 /// For how long the operator believes an event that is not the newest.
@@ -131,24 +133,45 @@ async fn pass(State(passage): State<Arc<Passage>>, request: Request) -> Response
     for own in [header::HOST, header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::CONNECTION] {
         headers.remove(own);
     }
+    let mut written = Vec::new();
+    match (passage.side, parts.method == Method::GET) {
+        (Side::Kubernetes, true) if !query.contains("watch=") => {
+            if let Some(old) = border.old_list(path).or_else(|| border.old_object(path)) {
+                return ([(header::CONTENT_TYPE, "application/json")], old).into_response();
+            }
+        }
+        (Side::Azure, true) if call.is_some() => {
+            if let Some(old) = border.reads(path, Asked { uri: uri.clone(), headers: headers.clone() }) {
+                return (old.status, old.headers, old.body).into_response();
+            }
+        }
+        (Side::Azure, false) if call.is_some() => written = passage.about_to_write(path).await,
+        _ => {}
+    }
     let to = format!("{}{}", passage.behind, uri);
     let answer = passage.http.request(parts.method, to).headers(headers).body(body).send().await;
     let Ok(answer) = answer else { return StatusCode::BAD_GATEWAY.into_response() };
-    let (mut parts, body) = axum::http::Response::from(answer).into_parts();
-    parts.headers.remove(header::TRANSFER_ENCODING);
-    parts.headers.remove(header::CONNECTION);
     if passage.side == Side::Kubernetes && call.is_none() {
         // A watch has no end.
-        let body = Body::new(body);
+        let (parts, body) = parts_of(answer);
         let watches = query.contains("watch=") && path.contains("/foundryoperator.dev/");
         return Response::from_parts(parts, if watches { events(body, Arc::clone(border)) } else { body });
     }
-    let Ok(body) = to_bytes(Body::new(body), usize::MAX).await else { return StatusCode::BAD_GATEWAY.into_response() };
+    let Some(answer) = passage.whole(answer).await else { return StatusCode::BAD_GATEWAY.into_response() };
     if held == Some(Moment::After) {
         border.hold().await;
     }
-    let body = passage.as_if_from_here(&mut parts.headers, body);
-    Response::from_parts(parts, Body::from(body))
+    if answer.status.is_success() {
+        border.wrote(written);
+    }
+    (answer.status, answer.headers, answer.body).into_response()
+}
+
+fn parts_of(answer: reqwest::Response) -> (Parts, Body) {
+    let (mut parts, body) = axum::http::Response::from(answer).into_parts();
+    parts.headers.remove(header::TRANSFER_ENCODING);
+    parts.headers.remove(header::CONNECTION);
+    (parts, Body::new(body))
 }
 
 /// The events of a watch, with those that come again.
@@ -179,6 +202,26 @@ fn events(body: Body, border: Arc<Border>) -> Body {
 }
 
 impl Passage {
+    /// Keeps how that is now which a write is about to make old, where reads are to be so. Gives the paths.
+    async fn about_to_write(&self, path: &str) -> Vec<String> {
+        let (concerned, is_to_be_old) = self.border.concerned(path);
+        for (path, Asked { uri, headers }) in concerned.iter().filter(|_| is_to_be_old).cloned() {
+            let answer = self.http.get(format!("{}{uri}", self.behind)).headers(headers).send().await;
+            if let Some(answer) = self.whole(answer.unwrap()).await {
+                self.border.was_before(path, answer);
+            }
+        }
+        concerned.into_iter().map(|(path, _)| path).collect()
+    }
+
+    /// A whole answer, as if it came from here.
+    async fn whole(&self, answer: reqwest::Response) -> Option<Answer> {
+        let (mut parts, body) = parts_of(answer);
+        let body = to_bytes(body, usize::MAX).await.ok()?;
+        let body = self.as_if_from_here(&mut parts.headers, body);
+        Some(Answer { status: parts.status, headers: parts.headers, body })
+    }
+
     /// ARM names itself in the URLs that it answers, and these have to lead through the door too.
     fn as_if_from_here(&self, headers: &mut HeaderMap, body: Bytes) -> Bytes {
         if self.side == Side::Kubernetes {

@@ -5,15 +5,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arm_emulator::{Config, JournalEntry};
-use foundry_operator::api::FoundryHub;
-use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams};
+use axum::body::Bytes;
+use axum::http;
+use foundry_operator::api::{FoundryHub, RECONCILE_AT};
+use kube::api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams};
 use kube::{Api, ResourceExt as _};
 use serde_json::{Value, json};
 use stage::Azure;
 use tempfile::TempDir;
 
 use crate::blank::{OF_AZURE, blank};
-use crate::border::{Border, Call, Disturbance, Side};
+use crate::border::{Before, Border, Call, Disturbance, Side};
 use crate::door::{Certificate, Door};
 use crate::harness::{Scene, Setting, cluster, hub_spec, quick_azure};
 use crate::life::{PARENT, Step, Subject};
@@ -47,6 +49,8 @@ pub struct Taken {
     pub end: End,
     /// How many writes to Azure took effect, by method and path.
     pub writes: BTreeMap<String, usize>,
+    /// Whether a look at the resource came after a write, and could have been old.
+    pub could_read_old: bool,
 }
 
 /// What there is at the end of a step, but for what differs from one life to the next.
@@ -114,7 +118,7 @@ impl Ground {
         disturbance: Option<&Disturbance>,
     ) -> Result<Taken, String> {
         let calls_before = self.scene.azure.journal_about(name).len();
-        self.border.follow(name, disturbance.cloned());
+        self.border.follow(name, disturbance.cloned(), self.before(subject, name).await?);
         let rotated = self.begin(subject, name, step).await?;
         let begun = Instant::now();
         self.stopped_after = None;
@@ -142,6 +146,10 @@ impl Ground {
                     Some(object) if stays && looked && is_well(&object, rotated.as_deref()) => break Some(object),
                     _ => {}
                 }
+                if matches!(disturbance, Some(Disturbance::OldReads(Side::Azure))) {
+                    // Who was shown what is not so any more waits long before the next look, unless it is asked.
+                    self.ask(subject, name, begun.elapsed()).await;
+                }
                 if self.stopped_after.is_some() && looked {
                     // Operations end without anybody asking for them.
                     self.scene.azure.finish_operations(name);
@@ -161,7 +169,28 @@ impl Ground {
             disturbed: self.border.was_disturbed(),
             end: self.end(subject, name, object.as_ref()),
             writes: effective_writes(&journal, name),
+            could_read_old: self.border.could_read_old(),
         })
+    }
+
+    /// What the API server has now.
+    async fn before(&self, subject: Subject, name: &str) -> Result<Before, String> {
+        let ApiResource { group, version, plural, .. } = subject.resource();
+        let list_path = format!("/apis/{group}/{version}/namespaces/{}/{plural}", subject.namespace(&self.scene));
+        let list = self.text(&list_path).await.map_err(|error| error.to_string())?;
+        let object = self.text(&format!("{list_path}/{name}")).await.ok();
+        Ok(Before { name: name.to_owned(), list_path, list: Some(list), object })
+    }
+
+    async fn text(&self, path: &str) -> kube::Result<Bytes> {
+        let request = http::Request::get(path).body(Vec::new()).map_err(kube::Error::HttpError)?;
+        self.scene.client.request_text(request).await.map(Bytes::from)
+    }
+
+    /// Asks for another look at the object.
+    async fn ask(&self, subject: Subject, name: &str, time: Duration) {
+        let asked = json!({"metadata": {"annotations": {RECONCILE_AT: time.as_millis().to_string()}}});
+        let _ = self.api(subject).patch(name, &PatchParams::default(), &Patch::Merge(&asked)).await;
     }
 
     /// The calls of the last step, for people.
@@ -178,7 +207,7 @@ impl Ground {
         let (scene, api) = (&self.scene, self.api(subject));
         let namespace = subject.namespace(scene);
         let mut object = subject.object(scene, name);
-        if subject == Subject::Connection && matches!(step, Step::Create | Step::Adopt | Step::Abandon) {
+        if subject.is_connection() && matches!(step, Step::Create | Step::Adopt | Step::Abandon) {
             scene.apply_secret(namespace, name, &[("key", "k-1")]).await;
         }
         let begun = match step {
@@ -217,8 +246,8 @@ impl Ground {
     pub async fn clear(&mut self, subject: Subject, name: &str) {
         let _ = self.take(subject, name, Step::Delete, None).await;
         let _ = self.scene.azure.remove_resource(&subject.id(&self.scene, &self.project, name));
-        if subject == Subject::Connection {
-            self.scene.delete_secret(&self.scene.team, name).await;
+        if subject.is_connection() {
+            self.scene.delete_secret(subject.namespace(&self.scene), name).await;
         }
     }
 

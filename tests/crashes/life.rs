@@ -13,7 +13,10 @@ pub enum Subject {
     Hub,
     HubWithNetwork,
     Project,
+    /// Of a project.
     Connection,
+    /// Of a hub.
+    SharedConnection,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +62,7 @@ impl fmt::Display for Subject {
             Self::HubWithNetwork => "hub with a network",
             Self::Project => "project",
             Self::Connection => "connection",
+            Self::SharedConnection => "shared connection",
         })
     }
 }
@@ -67,12 +71,17 @@ impl fmt::Display for Subject {
 pub const PARENT: &str = "parent";
 
 impl Subject {
-    pub const ALL: [Self; 4] = [Self::Hub, Self::HubWithNetwork, Self::Project, Self::Connection];
+    pub const ALL: [Self; 5] =
+        [Self::Hub, Self::HubWithNetwork, Self::Project, Self::Connection, Self::SharedConnection];
+
+    pub fn is_connection(self) -> bool {
+        matches!(self, Self::Connection | Self::SharedConnection)
+    }
 
     /// The lives that an object of it can have without a crash.
     pub fn lives(self) -> [&'static [Step]; 2] {
         let whole: &[Step] = match self {
-            Self::Connection => &[Step::Create, Step::Update, Step::Rotate, Step::Delete],
+            Self::Connection | Self::SharedConnection => &[Step::Create, Step::Update, Step::Rotate, Step::Delete],
             _ => &[Step::Create, Step::Update, Step::Delete],
         };
         [whole, &[Step::Adopt, Step::Orphan]]
@@ -82,13 +91,13 @@ impl Subject {
         match self {
             Self::Hub | Self::HubWithNetwork => ApiResource::erase::<FoundryHub>(&()),
             Self::Project => ApiResource::erase::<FoundryProject>(&()),
-            Self::Connection => ApiResource::erase::<FoundryConnection>(&()),
+            Self::Connection | Self::SharedConnection => ApiResource::erase::<FoundryConnection>(&()),
         }
     }
 
     pub fn namespace(self, scene: &Scene) -> &str {
         match self {
-            Self::Hub | Self::HubWithNetwork => &scene.platform,
+            Self::Hub | Self::HubWithNetwork | Self::SharedConnection => &scene.platform,
             Self::Project | Self::Connection => &scene.team,
         }
     }
@@ -98,19 +107,24 @@ impl Subject {
         let mut spec = match self {
             Self::Hub | Self::HubWithNetwork => hub_spec(name),
             Self::Project => json!({"azureName": name, "hubRef": {"name": PARENT, "namespace": scene.platform}}),
-            Self::Connection => json!({
+            Self::Connection | Self::SharedConnection => json!({
                 "azureName": name, "category": "AzureOpenAI", "target": "https://a.openai.azure.com",
                 "authType": "ApiKey", "credentials": {"key": from_secret(name, "key")},
-                "metadata": {"ApiType": "Azure"}, "projectRef": {"name": PARENT},
+                "metadata": {"ApiType": "Azure"},
             }),
         };
+        match self {
+            Self::Connection => spec["projectRef"] = json!({"name": PARENT}),
+            Self::SharedConnection => spec["hubRef"] = json!({"name": PARENT}),
+            Self::Hub | Self::HubWithNetwork | Self::Project => {}
+        }
         if self == Self::HubWithNetwork {
             spec["managedNetwork"] = json!({
                 "isolationMode": "AllowOnlyApprovedOutbound", "provisionNow": true,
                 "outboundRules": [fqdn("pypi", "pypi.org"), fqdn("conda", "conda.io")],
             });
         }
-        if self != Self::Connection {
+        if !self.is_connection() {
             spec["friendlyName"] = json!("As made");
             spec["tags"] = json!({"stage": "made"});
         }
@@ -129,7 +143,9 @@ impl Subject {
                 change["managedNetwork"] = json!({"outboundRules": rules});
                 change
             }
-            Self::Connection => json!({"target": "https://b.openai.azure.com", "metadata": {"ApiType": "azure"}}),
+            Self::Connection | Self::SharedConnection => {
+                json!({"target": "https://b.openai.azure.com", "metadata": {"ApiType": "azure"}})
+            }
         }
     }
 
@@ -163,7 +179,7 @@ impl Subject {
                 });
                 vec![(id, project)]
             }
-            Self::Connection => {
+            Self::Connection | Self::SharedConnection => {
                 let properties = json!({
                     "category": "AzureOpenAI", "target": "https://theirs.openai.azure.com", "authType": "ApiKey",
                     "credentials": {"key": "theirs"}, "metadata": {"ApiType": "Azure", "theirs": "yes"},
@@ -175,10 +191,12 @@ impl Subject {
 
     /// The ARM id of its resource; `project` is that of the project that connections stand on.
     pub fn id(self, scene: &Scene, project: &str, name: &str) -> String {
-        if self == Self::Connection {
-            return format!("{project}/connections/{name}");
-        }
         let parent = scene.workspace_id(PARENT);
+        match self {
+            Self::Connection => return format!("{project}/connections/{name}"),
+            Self::SharedConnection => return format!("{parent}/connections/{name}"),
+            Self::Hub | Self::HubWithNetwork | Self::Project => {}
+        }
         let (workspaces, _) = parent.rsplit_once('/').unwrap();
         format!("{workspaces}/{name}")
     }

@@ -1,6 +1,6 @@
 //! The operator is killed before and after each of its calls, to ARM and to the API server, in the lives of each kind, and
-//! started again; and it is shown old events of its watches. The end has to be that of an undisturbed life, and nothing may
-//! be written twice.
+//! started again; and it is shown old events of its watches, old lists and old reads. The end has to be that of an
+//! undisturbed life, and nothing may be written twice.
 //!
 //! `cargo test --test crashes -- TEXT` runs the cases whose name contains TEXT, and `CRASHES=all` also those
 //! that leave the world as another one does: after a read.
@@ -18,8 +18,7 @@ mod ground;
 #[expect(dead_code, reason = "the end-to-end tests need more of it")]
 mod harness;
 mod life;
-#[path = "../faults/report.rs"]
-#[expect(dead_code, reason = "the fault matrix needs more of it")]
+mod memory;
 mod report;
 
 use std::process::ExitCode;
@@ -35,5 +34,5 @@ fn main() -> ExitCode {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let _cluster = harness::cluster();
     let outcomes = runtime.block_on(cases::run(&filter));
-    if report::print("crashes", &outcomes, begun.elapsed()) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if report::print(&outcomes, begun.elapsed()) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

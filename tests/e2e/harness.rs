@@ -190,8 +190,9 @@ impl Scene {
         self.operator.as_mut().unwrap().crash().unwrap();
     }
 
+    /// As the end of a pod does. Whatever is under way, it is over soon.
     pub fn stop_operator(&mut self) {
-        self.operator.take().unwrap().terminate(Duration::from_secs(15)).unwrap();
+        self.operator.take().unwrap().terminate(Duration::from_secs(10)).unwrap();
     }
 
     /// Starts the operator with another value of a variable.

@@ -18,7 +18,10 @@ async fn what_exists_already_is_not_taken_over_silently() {
     };
     let hub = scene.until(&scene.platform, "contoso", "refused", refused).await;
     let message = &hub.engine().conditions[0].message;
-    assert!(message.contains("adoptionPolicy: Adopt"), "{message}");
+    let made = &before.as_ref().unwrap()["systemData"];
+    for part in ["adoptionPolicy: Adopt", made["createdBy"].as_str().unwrap(), made["createdAt"].as_str().unwrap()] {
+        assert!(message.contains(part), "{part} is not in: {message}");
+    }
 
     scene.delete::<FoundryHub>(&scene.platform, "contoso").await;
     scene.until_gone::<FoundryHub>(&scene.platform, "contoso").await;

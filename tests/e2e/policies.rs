@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use arm_emulator::{Fault, FaultRule};
-use foundry_operator::api::conditions::ConditionType;
+use foundry_operator::api::conditions::{ConditionType, find};
 use foundry_operator::api::{FoundryConnection, FoundryHub, FoundryProject};
 use serde_json::json;
 
@@ -49,6 +49,43 @@ async fn what_is_only_observed_is_published_and_never_written() {
     scene.delete::<FoundryHub>(&scene.platform, "watched").await;
     scene.until_gone::<FoundryHub>(&scene.platform, "watched").await;
     assert_eq!(scene.writes().len(), 0, "{:#?}", scene.writes());
+}
+
+#[tokio::test]
+async fn what_was_managed_and_is_then_only_observed_is_no_longer_written_and_let_go() {
+    let scene = Scene::new().await;
+    let id = scene.ready_hub("contoso").await.status.unwrap().engine.resource_id.unwrap();
+    let before = scene.azure.resource(&id);
+    scene.azure.clear_journal();
+    let change = json!({"managementPolicy": "Observe", "friendlyName": "Another"});
+    scene.change::<FoundryHub>(&scene.platform, "contoso", change).await;
+    let drifted = |hub: &FoundryHub| says(hub, ConditionType::Synced, "False", "Drifted");
+    let hub = scene.until(&scene.platform, "contoso", "observed", drifted).await;
+    let synced = find(&hub.status.unwrap().engine.conditions, ConditionType::Synced).unwrap().message.clone();
+    assert!(synced.contains("friendlyName"), "{synced}");
+    scene.delete::<FoundryHub>(&scene.platform, "contoso").await;
+    scene.until_gone::<FoundryHub>(&scene.platform, "contoso").await;
+    assert_eq!(scene.azure.resource(&id), before);
+    assert_eq!(scene.writes().len(), 0, "{:#?}", scene.writes());
+}
+
+#[tokio::test]
+async fn what_was_only_observed_is_written_once_it_is_managed_and_may_be_adopted() {
+    let scene = Scene::new().await;
+    let id = scene.put_hub(&json!({"theirs": "x"}));
+    let mut spec = hub_spec(&scene.unique("contoso"));
+    spec["managementPolicy"] = json!("Observe");
+    spec["friendlyName"] = json!("Ours");
+    scene.apply::<FoundryHub>(&scene.platform, "contoso", spec).await;
+    let drifted = |hub: &FoundryHub| says(hub, ConditionType::Synced, "False", "Drifted");
+    scene.until(&scene.platform, "contoso", "observed", drifted).await;
+    scene.change::<FoundryHub>(&scene.platform, "contoso", json!({"managementPolicy": "Manage"})).await;
+    let refused = |hub: &FoundryHub| says(hub, ConditionType::Ready, "False", "AlreadyExists");
+    scene.until(&scene.platform, "contoso", "refused", refused).await;
+    scene.change::<FoundryHub>(&scene.platform, "contoso", json!({"adoptionPolicy": "Adopt"})).await;
+    scene.until_ready::<FoundryHub>(&scene.platform, "contoso").await;
+    let workspace = scene.azure.resource(&id).unwrap();
+    assert_eq!((&workspace["properties"]["friendlyName"], &workspace["tags"]["theirs"]), (&json!("Ours"), &json!("x")));
 }
 
 #[tokio::test]

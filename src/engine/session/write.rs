@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt as _;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
@@ -290,6 +291,7 @@ impl<K: Kind> Session<'_, K> {
         self.confirmed = true;
         match current {
             Some(current) if current.resource_version() == self.object.resource_version() => Ok(true),
+            Some(current) if is_older(current.meta(), self.object.meta()) => Err(Error::Behind),
             Some(current) => {
                 tracing::debug!("the cache was behind; planning again");
                 self.status = current.status().cloned().unwrap_or_default();
@@ -312,6 +314,13 @@ impl<K: Kind> Session<'_, K> {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// Whether the one version is older than the other: what was seen already is not to be forgotten. FACT: resourceVersions of
+/// the Kubernetes API are numbers that grow.
+fn is_older(one: &ObjectMeta, other: &ObjectMeta) -> bool {
+    let version = |meta: &ObjectMeta| meta.resource_version.as_ref().and_then(|version| version.parse::<u128>().ok());
+    matches!((version(one), version(other)), (Some(one), Some(other)) if one < other)
 }
 
 /// What an operation does, as a person says it.

@@ -120,10 +120,20 @@ impl Crew {
         self.leader().unwrap()
     }
 
-    /// Waits until a replica has written to Azure once more.
-    pub async fn until_writes(&self, name: &str) {
+    /// Waits until a leader has written to Azure once more, or leads no longer; false where it does not.
+    pub async fn writes_or_ends(&self, (name, replica): &(&str, Operator)) -> bool {
         let so_far = self.calls(name);
-        self.scene.eventually(&format!("written to by {name}"), || self.calls(name) > so_far).await;
+        let writes = || self.calls(name) > so_far;
+        let leads = || replica.is_running() && self.leader() == Some(*name);
+        self.scene.eventually(&format!("written to by {name}"), || writes() || !leads()).await;
+        writes()
+    }
+
+    /// Waits until a replica leads, or has ended; false where it has.
+    pub async fn leads_or_ends(&self, (name, replica): &(&str, Operator)) -> bool {
+        let leads = || self.leader() == Some(*name);
+        self.scene.eventually(&format!("led by {name}"), || leads() || !replica.is_running()).await;
+        leads()
     }
 
     fn calls(&self, name: &str) -> usize {
