@@ -105,7 +105,7 @@ pub struct Options {
     /// Namespaces to serve, separated by commas; by default all.
     #[arg(long, env = "FOUNDRY_WATCH_NAMESPACES", value_name = "NAMESPACES", value_delimiter = ',')]
     pub watch_namespaces: Vec<String>,
-    /// ClusterRole that a namespace binds to let the operator read its Secrets; by default they are read wherever it serves.
+    /// The cluster role that a namespace binds to let the operator read its Secrets; by default they are read wherever it serves.
     #[arg(long, env = "FOUNDRY_SECRET_ROLE", value_name = "NAME")]
     pub secret_role: Option<String>,
     /// Name of this cluster in owner marks; by default the uid of kube-system.

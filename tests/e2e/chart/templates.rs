@@ -1,7 +1,7 @@
 //! What the chart renders, under each of its sets of values, is what a real API server takes.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde::Deserialize as _;
@@ -21,7 +21,7 @@ fn sets() -> Vec<PathBuf> {
     files
 }
 
-fn render(values: &PathBuf) -> String {
+fn render(values: &Path) -> String {
     let (chart, values) = (chart().display().to_string(), values.display().to_string());
     // Another name than the one that is installed, so that the two are apart.
     shared().helm(&["template", "tried", &chart, "-n", "default", "-f", &values]).unwrap()
@@ -32,7 +32,7 @@ fn objects(manifest: &str) -> Vec<Value> {
     documents.filter(|object| !object.is_null()).collect()
 }
 
-fn deployment(values: &PathBuf) -> Value {
+fn deployment(values: &Path) -> Value {
     objects(&render(values)).into_iter().find(|object| object["kind"] == "Deployment").unwrap()
 }
 
