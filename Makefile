@@ -1,7 +1,8 @@
 # The front door: `make help`.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help build control-plane demo test test-unit test-e2e test-faults test-crashes test-model test-replicas test-sdk chaos bench lint format crds charts clean
+IMAGE_TARGET := $(shell uname -m | sed s/arm64/aarch64/)-unknown-linux-musl
+.PHONY: help build control-plane demo test test-unit test-e2e test-faults test-crashes test-model test-replicas test-sdk test-image chaos image-program sbom bench lint format crds charts clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | awk -F'\t' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -40,6 +41,15 @@ test-replicas: control-plane ## Stop the leader of two replicas for longer than 
 
 chaos: control-plane ## Users, an operator that is killed, paused and doubled, an Azure and an API server that fail, for ten minutes (SECONDS=60 SEED=7)
 	cargo test --locked --test chaos -- $(or $(SECONDS),600) $(SEED)
+
+image-program: ## Build the program as the image has it, for this machine's architecture (some minutes)
+	CC_$(subst -,_,$(IMAGE_TARGET))=musl-gcc cargo build --locked --profile image --target $(IMAGE_TARGET) --bin foundry-operator
+
+test-image: control-plane ## Run the image's content as the image does: in a root folder of its own, as another user (needs root, musl-gcc)
+	tests/image/run $(IMAGE_TARGET)
+
+sbom: ## Print what is in the image, as CycloneDX
+	@tools/sbom $(IMAGE_TARGET)
 
 bench: control-plane ## Make 300 projects at ARM's real limits: how close to them, without one 429 (FACTOR=4: time runs faster; SECONDS=20: slower operations)
 	cargo build --locked --bin foundry-operator

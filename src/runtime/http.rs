@@ -58,7 +58,8 @@ pub fn ask(url: &str) -> Result<(), Failure> {
         // It is asked over plain HTTP, and yet the client wants a TLS provider.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let answer = reqwest::Client::builder().timeout(PATIENCE).build()?.get(url).send().await?;
-        if answer.status().is_success() { Ok(()) } else { Err(answer.text().await?.trim().into()) }
+        let status = answer.status();
+        if status.is_success() { Ok(()) } else { Err(format!("{status}: {}", answer.text().await?.trim()).into()) }
     })
 }
 

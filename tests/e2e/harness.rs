@@ -38,6 +38,11 @@ pub fn cluster() -> &'static Cluster {
     })
 }
 
+/// The operator's program, or another that stands for it (`make test-image`).
+fn program() -> PathBuf {
+    std::env::var_os("FOUNDRY_PROGRAM").map_or_else(|| env!("CARGO_BIN_EXE_foundry-operator").into(), PathBuf::from)
+}
+
 /// A client with an administrator's rights.
 pub async fn admin() -> Client {
     let kubeconfig = Kubeconfig::read_from(cluster().control_plane().admin_kubeconfig()).unwrap();
@@ -168,14 +173,14 @@ impl Scene {
 
     /// An operator of this scene's beside its own, with what it needs in a folder of its own.
     pub fn another_operator(&self, name: &str, environment: Vec<(String, String)>) -> Operator {
-        let program = PathBuf::from(env!("CARGO_BIN_EXE_foundry-operator"));
+        let program = program();
         let folder = self.folder.path().join(name);
         let settings = Settings { program, folder, flags: self.flags.clone(), environment };
         Operator::start(cluster(), &self.azure, &settings).unwrap()
     }
 
     pub fn start_operator(&mut self) {
-        let program = PathBuf::from(env!("CARGO_BIN_EXE_foundry-operator"));
+        let program = program();
         let settings = Settings {
             program,
             folder: self.folder.path().to_owned(),
@@ -221,11 +226,15 @@ impl Scene {
         self.folder.path()
     }
 
+    /// Where the operator's metrics and health are.
+    pub async fn address(&self) -> String {
+        self.eventually("listening", || self.operator.as_ref().is_some_and(|it| it.http_address().is_some())).await;
+        self.operator.as_ref().and_then(Operator::http_address).unwrap()
+    }
+
     /// What the operator answers over HTTP.
     pub async fn http(&self, path: &str) -> (u16, String) {
-        self.eventually("listening", || self.operator.as_ref().is_some_and(|it| it.http_address().is_some())).await;
-        let address = self.operator.as_ref().and_then(Operator::http_address).unwrap();
-        let answer = reqwest::get(format!("{address}{path}")).await.unwrap();
+        let answer = reqwest::get(format!("{}{path}", self.address().await)).await.unwrap();
         (answer.status().as_u16(), answer.text().await.unwrap())
     }
 

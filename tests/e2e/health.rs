@@ -14,6 +14,20 @@ async fn an_operator_that_works_says_so() {
 }
 
 #[tokio::test]
+async fn the_program_asks_another_whether_it_is_ready() {
+    let scene = Scene::new().await;
+    scene.ready_hub("contoso").await;
+    let address = scene.address().await;
+    let ask = |path: &str| {
+        let program = env!("CARGO_BIN_EXE_foundry-operator");
+        std::process::Command::new(program).args(["ready", &format!("{address}{path}")]).output().unwrap()
+    };
+    assert!(ask("/readyz").status.success());
+    let elsewhere = ask("/elsewhere");
+    assert!(!elsewhere.status.success() && elsewhere.stderr.starts_with(b"foundry-operator: "), "{elsewhere:?}");
+}
+
+#[tokio::test]
 async fn calls_and_sign_ins_are_counted() {
     let scene = Scene::new().await;
     scene.ready_hub("contoso").await;

@@ -4,4 +4,5 @@ mod admission;
 mod release;
 mod rules;
 mod templates;
+mod upgrade;
 mod values;
