@@ -23,6 +23,9 @@ use crate::kinds::Catalog;
 /// A namespace, or `None` for the whole cluster.
 pub(super) type Scope = Option<String>;
 
+/// How many objects are listed at once. In memory a page is many times as large as what is kept of it (`managedFields`).
+const PAGE: u32 = 50;
+
 /// A change of an object: as it is now, or as it last was.
 #[derive(Debug)]
 pub(super) struct Change<K> {
@@ -154,8 +157,8 @@ fn watch<K: Watchable>(apis: BTreeMap<Scope, Api<K>>, sources: &mut Vec<BoxFutur
     let (mut scopes, mut listed) = (BTreeMap::new(), BTreeMap::new());
     for (scope, api) in apis {
         let (reader, writer) = store();
-        let events =
-            watcher(api, watcher::Config::default()).default_backoff().modify(forget_the_unneeded).reflect(writer);
+        let config = watcher::Config::default().page_size(PAGE);
+        let events = watcher(api, config).default_backoff().modify(forget_the_unneeded).reflect(writer);
         let done = Arc::new(AtomicBool::new(false));
         sources.push(spread(events, reader.clone(), listeners.clone(), done.clone()).boxed());
         listed.insert(scope.clone(), done);
@@ -215,8 +218,10 @@ fn changes<K: Watchable>(
 ) -> Vec<Change<K>> {
     match event {
         watcher::Event::Apply(object) => {
-            let object = Arc::new(object);
-            known.insert(ObjectRef::from_obj(object.as_ref()), object.clone());
+            let key = ObjectRef::from_obj(&object);
+            // The cache has it already: once is enough.
+            let object = reader.get(&key).unwrap_or_else(|| Arc::new(object));
+            known.insert(key, object.clone());
             vec![Change { object, deleted: false }]
         }
         watcher::Event::Delete(object) => {
