@@ -51,10 +51,11 @@ test-image: control-plane ## Run the image's content as the image does: in a roo
 sbom: ## Print what is in the image, as CycloneDX
 	@tools/sbom $(IMAGE_TARGET)
 
-bench: control-plane ## Make 300 projects at ARM's real limits: how close to them, without one 429 (FACTOR=4: time runs faster; SECONDS=20: slower operations)
-	cargo build --locked --bin foundry-operator
-	cargo build --locked --package stage --bin bench
-	target/debug/bench target/debug/foundry-operator $(or $(FACTOR),1) $(SECONDS)
+bench: control-plane ## Start and memory with 1,000 objects, size (IMAGE=folder: of an image's content); 300 projects at ARM's real limits: how close to them, without one 429 (FACTOR=4: time runs faster; SECONDS=20: slower operations)
+	cargo build --release --locked --bin foundry-operator
+	cargo build --locked --package stage --bin bench --bin footprint
+	target/debug/footprint target/release/foundry-operator $(IMAGE)
+	target/debug/bench target/release/foundry-operator $(or $(FACTOR),1) $(SECONDS)
 
 test-sdk: ## Run the official Azure SDK for Python against the emulator (the first time with PyPI)
 	tests/sdk/install

@@ -37,7 +37,7 @@ impl Outcome {
             Error::Superseded => Self::Outdated,
             Error::TimedOut => Self::TimedOut,
             _ if error.is_conflict() => Self::Outdated,
-            Error::Kubernetes(_) => Self::Failed,
+            Error::Kubernetes(_) | Error::Behind => Self::Failed,
         }
     }
 

@@ -175,7 +175,8 @@ fn control<K: Kind<World = World> + Watchable>(
             .with_config(controller::Config::default().concurrency(CONCURRENCY))
             .reconcile_on(triggered)
             .graceful_shutdown_on(shared.stop.clone().cancelled_owned())
-            .run(driver::reconcile, driver::on_error, context.clone())
+            // Boxed: kube-runtime keeps a table of the futures themselves, which never shrinks, and they are large.
+            .run(|object, context| driver::reconcile(object, context).boxed(), driver::on_error, context.clone())
             .for_each(move |outcome| {
                 // What a reconcile could not do is told where it happened; what is left is an object that has gone.
                 if let Err(controller::Error::ObjectNotFound(object)) = &outcome {

@@ -22,6 +22,7 @@ use kube::{Api, Client, Config, ResourceExt as _};
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{IntGauge, IntGaugeVec, Opts, Registry};
 use tokio_util::sync::CancellationToken;
+use tower::limit::ConcurrencyLimitLayer;
 
 use crate::arm::throttle::gauges::Gauges;
 use crate::arm::{self, ArmMetrics, Fence, Providers, Tokens, Transport, WriteGate};
@@ -34,6 +35,9 @@ use objects::Objects;
 pub use options::Options;
 use traces::Traces;
 use watches::Watches;
+
+/// How many calls to the API server are made at once: each has a connection of its own. A watch counts until it begins.
+const AT_ONCE: usize = 64;
 
 /// What ends the operator before or while it runs.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -79,7 +83,10 @@ async fn operate(options: Options) -> Result<(), Failure> {
     let config = Config::infer().await?;
     let lease_namespace = options.lease_namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
     let unfenced = Client::try_from(config.clone())?;
-    let client = ClientBuilder::try_from(config)?.with_layer(&Fenced(fence.clone())).build();
+    let client = ClientBuilder::try_from(config)?
+        .with_layer(&Fenced(fence.clone()))
+        .with_layer(&ConcurrencyLimitLayer::new(AT_ONCE))
+        .build();
     let cluster_id = match &options.cluster_id {
         Some(id) => id.clone(),
         None => own_cluster_id(&client).await?,

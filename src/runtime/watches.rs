@@ -24,6 +24,9 @@ use crate::kinds::Catalog;
 /// A namespace, or `None` for the whole cluster.
 pub(super) type Scope = Option<String>;
 
+/// How many objects are listed at once. In memory a page is many times as large as what is kept of it (`managedFields`).
+const PAGE: u32 = 50;
+
 /// A change of an object: as it is now, or as it last was.
 #[derive(Debug)]
 pub(super) struct Change<K> {
@@ -241,7 +244,7 @@ pub(super) fn keep<K: Watchable>(
 ) -> (Store<K>, BoxFuture<'static, ()>) {
     let (reader, writer) = store();
     let seen = reader.clone();
-    let events = watcher(api, config)
+    let events = watcher(api, config.page_size(PAGE))
         .default_backoff()
         .modify(forget_the_unneeded)
         .reflect(writer)
@@ -300,8 +303,10 @@ fn changes<K: Watchable>(
 ) -> Vec<Change<K>> {
     match event {
         watcher::Event::Apply(object) => {
-            let object = Arc::new(object);
-            known.insert(ObjectRef::from_obj(object.as_ref()), object.clone());
+            let key = ObjectRef::from_obj(&object);
+            // The cache has it already: once is enough.
+            let object = reader.get(&key).unwrap_or_else(|| Arc::new(object));
+            known.insert(key, object.clone());
             vec![Change { object, deleted: false }]
         }
         watcher::Event::Delete(object) => {

@@ -100,7 +100,7 @@ impl<'c, K: Kind> Session<'c, K> {
             tracing::debug!(?step, "planned");
             match self.take(step).await? {
                 Next::Plan => {}
-                Next::Rest(rest) => return self.rest(rest, &resolved).await,
+                Next::Rest(rest) => return Box::pin(self.rest(rest, &resolved)).await,
                 Next::Gone => {
                     self.flush().await;
                     self.context.forget(&self.holder());
@@ -111,7 +111,8 @@ impl<'c, K: Kind> Session<'c, K> {
         // A large set may need more: what was found out so far is kept.
         let message = format!("more than {STEP_LIMIT} steps to take; going on with the rest");
         let resolved = self.object.resolve(&self.context.world);
-        self.rest(Rest::new(State::Working, Reason::InProgress, message, Wake::After(GOING_ON)), &resolved).await
+        let rest = Rest::new(State::Working, Reason::InProgress, message, Wake::After(GOING_ON));
+        Box::pin(self.rest(rest, &resolved)).await
     }
 
     fn plan(&mut self, resolved: &Result<Vec<Wanted>, Unresolved>) -> Step {
@@ -133,39 +134,40 @@ impl<'c, K: Kind> Session<'c, K> {
         })
     }
 
+    /// Boxed: a thousand sessions may wait at once, and each would have the room of the largest step otherwise.
     async fn take(&mut self, step: Step) -> Result<Next, Error> {
         match step {
-            Step::Observe(target) => Ok(self.observe(target).await),
-            Step::Poll(operation) => Ok(self.poll(operation).await),
+            Step::Observe(target) => Ok(Box::pin(self.observe(target)).await),
+            Step::Poll(operation) => Ok(Box::pin(self.poll(operation)).await),
             Step::AddFinalizer => {
                 let mut finalizers = self.object.finalizers().to_vec();
                 finalizers.push(FINALIZER.to_owned());
-                self.set_finalizers(&finalizers).await?;
+                Box::pin(self.set_finalizers(&finalizers)).await?;
                 Ok(Next::Plan)
             }
             Step::Release => {
                 let mut finalizers = self.object.finalizers().to_vec();
                 finalizers.retain(|finalizer| finalizer != FINALIZER);
-                self.set_finalizers(&finalizers).await?;
+                Box::pin(self.set_finalizers(&finalizers)).await?;
                 Ok(Next::Gone)
             }
-            Step::Record(wanted) => self.record(&wanted).await,
+            Step::Record(wanted) => Box::pin(self.record(&wanted)).await,
             Step::Confirm(resource) => {
                 self.remember(resource);
                 Ok(Next::Plan)
             }
             Step::LetGo(id) => {
-                self.let_go(&id).await?;
+                Box::pin(self.let_go(&id)).await?;
                 Ok(Next::Plan)
             }
             Step::Forget(id, farewell) => {
                 self.forget(&id, farewell);
                 Ok(Next::Plan)
             }
-            Step::Create(wanted) => self.create(wanted).await,
-            Step::Update(update) => self.update(update).await,
-            Step::Delete(id) => self.delete(id).await,
-            Step::Provision(id, provision) => self.provision(id, provision).await,
+            Step::Create(wanted) => Box::pin(self.create(wanted)).await,
+            Step::Update(update) => Box::pin(self.update(update)).await,
+            Step::Delete(id) => Box::pin(self.delete(id)).await,
+            Step::Provision(id, provision) => Box::pin(self.provision(id, provision)).await,
             Step::Rest(rest) => Ok(Next::Rest(rest)),
         }
     }
