@@ -73,6 +73,12 @@ impl Rest {
         Self { state, reason, message: message.into(), wake }
     }
 
+    /// Whether a call waits for its turn before ARM's limits. What ARM itself refused is told by another state.
+    #[must_use]
+    pub fn is_in_line(&self) -> bool {
+        self.reason == Reason::Throttled && self.state == State::Working
+    }
+
     /// Whether the resource is not this object's.
     #[must_use]
     pub fn is_of_another(&self) -> bool {

@@ -1,10 +1,13 @@
 //! Many objects at once at an Azure that takes little.
 
-use arm_emulator::{Bucket, Config, ConflictScope, Limits};
-use foundry_operator::api::FoundryProject;
+use arm_emulator::{Bucket, Config, ConflictScope, Fault, FaultRule, Limits};
+use foundry_operator::api::conditions::ConditionType;
+use foundry_operator::api::{FoundryHub, FoundryProject};
 use futures::future::join_all;
+use kube::ResourceExt as _;
+use serde_json::json;
 
-use crate::harness::{Scene, Setting, quick_azure};
+use crate::harness::{Scene, Setting, quick_azure, says};
 
 /// Calls that Azure answered so.
 fn answered(scene: &Scene, status: u16) -> usize {
@@ -42,4 +45,26 @@ async fn an_azure_that_takes_one_operation_of_a_hub_at_a_time_rarely_has_to_say_
         let events = scene.events(&scene.team, &format!("churn-{number}")).await;
         assert!(!events.iter().any(|event| event.starts_with("Busy")), "{events:?}");
     }
+}
+
+#[tokio::test]
+async fn a_routine_look_that_has_to_wait_its_turn_alarms_nobody() {
+    let scene = Scene::with(Setting { flags: vec!["--resync", "2s"], ..Setting::default() }).await;
+    scene.ready_hub("refused").await;
+    let before = scene.ready_hub("well").await;
+    let headers = [("Retry-After", "300"), ("x-ms-ratelimit-remaining-subscription-reads", "0")];
+    let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect();
+    let body = json!({"error": {"code": "TooManyRequests", "message": "no"}});
+    scene.azure.add_fault(FaultRule::new(
+        "GET",
+        &scene.unique("refused"),
+        Fault::Answer { status: 429, headers, body },
+    ));
+    let throttled = |hub: &FoundryHub| says(hub, ConditionType::Synced, "Unknown", "Throttled");
+    scene.until(&scene.platform, "refused", "throttled", throttled).await;
+    let put_off = |line: &str| line.contains("a routine look was put off") && line.contains(&scene.unique("well"));
+    scene.eventually("put off", || scene.log().lines().any(put_off)).await;
+    let after = scene.api::<FoundryHub>(&scene.platform).get("well").await.unwrap();
+    assert_eq!(after.resource_version(), before.resource_version());
+    assert!(says(&after, ConditionType::Synced, "True", "Reconciled"), "{:?}", after.status);
 }

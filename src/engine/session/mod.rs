@@ -28,7 +28,7 @@ use crate::api::status::{OperationKind, OwnedResource};
 use crate::api::{FINALIZER, RECONCILE_AT};
 use crate::arm::gate::{Call, Moment};
 use crate::arm::resource_type::{self, label};
-use crate::arm::{self, ArmId, Caller, CorrelationId, Turn};
+use crate::arm::{self, ArmId, Caller, CorrelationId, Priority, Turn};
 
 /// Most steps that one reconcile takes.
 const STEP_LIMIT: usize = 64;
@@ -197,10 +197,19 @@ impl<'c, K: Kind> Session<'c, K> {
 
     /// ARM, as this object may ask it now.
     fn arm(&mut self) -> arm::Client {
-        let (generation, wanted) = (self.object.meta().generation, self.asked || self.deleting());
-        let priority = priority(K::engine(&mut self.status), generation, wanted);
+        let priority = self.priority();
         let caller = Caller { share: self.object.share(&self.context.world).into(), priority };
         self.context.arm.on_behalf_of(caller, self.correlation.clone())
+    }
+
+    fn priority(&mut self) -> Priority {
+        let (generation, wanted) = (self.object.meta().generation, self.asked || self.deleting());
+        priority(K::engine(&mut self.status), generation, wanted)
+    }
+
+    /// Whether all was well, nobody waits for anything, and nothing has been found out yet.
+    fn is_routine(&mut self) -> bool {
+        self.priority() == Priority::Periodic && self.object.status() == Some(&self.status)
     }
 
     /// The right to write to a resource, as this object asks for it.

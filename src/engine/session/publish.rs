@@ -81,6 +81,12 @@ impl<K: Kind> Session<'_, K> {
                 owned.refused = None;
             }
         }
+        if self.is_routine() && rest.is_in_line() {
+            // Nothing is known that was not known before: nobody is alarmed, and nothing is written.
+            tracing::debug!(reason = rest.reason.as_str(), "a routine look was put off: {}", rest.message);
+            self.flush().await;
+            return Ok((self.wake(rest.wake), Outcome::Rested(rest.state)));
+        }
         let primary = resolved.as_deref().ok().and_then(<[Wanted]>::first);
         self.publish_facts(&rest, primary);
         if self.publish(&rest, resolved.as_ref().err()).await? {
