@@ -50,6 +50,11 @@ impl Seen {
         synced.map_or("", |[_, _, reason, _]| reason.as_str())
     }
 
+    /// Whether it waits because faults of several objects at once look like an ARM that is down.
+    pub fn is_held_back(&self) -> bool {
+        self.conditions.iter().any(|[.., message]| message.contains("ARM has not answered properly since"))
+    }
+
     pub fn is_stalled(&self) -> bool {
         self.conditions.iter().any(|[type_, status, ..]| type_ == "Stalled" && status == "True")
     }
@@ -62,8 +67,8 @@ impl Seen {
 }
 
 /// The reasons that were told of how Azure stands to the spec.
-pub fn reasons(seen: &[Seen]) -> BTreeSet<String> {
-    seen.iter().map(|seen| seen.synced().to_owned()).filter(|reason| !reason.is_empty()).collect()
+pub fn reasons<'a>(seen: impl IntoIterator<Item = &'a Seen>) -> BTreeSet<String> {
+    seen.into_iter().map(|seen| seen.synced().to_owned()).filter(|reason| !reason.is_empty()).collect()
 }
 
 /// A watch on every object of a kind in a namespace. It ends when it is dropped.

@@ -211,7 +211,8 @@ fn the_way(name: &str, case: &Case<'_>, taken: &Taken) -> Option<String> {
     // A sibling in the same hub may be at work.
     may.insert("Busy".to_owned());
     may.extend(effect.tells.into_iter().chain(effect.may_tell.iter().copied()).map(str::to_owned));
-    let besides: Vec<&String> = told.difference(&may).collect();
+    let of_its_own = reasons(taken.seen.iter().filter(|seen| !seen.is_held_back()));
+    let besides: Vec<&String> = of_its_own.difference(&may).collect();
     if !besides.is_empty() {
         return Some(format!("{besides:?} was told, where only {may:?} may be"));
     }

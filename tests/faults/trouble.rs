@@ -149,7 +149,9 @@ impl Trouble {
             return None;
         }
         if self.is_absorbed(call) {
-            return Some(QUIET);
+            // Another object's fault may have cost the operator its token just before: it signs in anew only so often.
+            let may_tell: &[&str] = if self.name == "401" { &["SignInFailed"] } else { &[] };
+            return Some(Effect { may_tell, ..QUIET });
         }
         // Deletions never stall.
         let lasting = match step {
