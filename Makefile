@@ -2,6 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 IMAGE_TARGET := $(shell uname -m | sed s/arm64/aarch64/)-unknown-linux-musl
+IMAGE_PROGRAM := target/$(IMAGE_TARGET)/image/foundry-operator
 .PHONY: help build control-plane demo test test-unit test-e2e test-faults test-crashes test-model test-replicas test-sdk test-image chaos image-program sbom bench lint format crds charts clean
 
 help: ## Show this list
@@ -42,7 +43,7 @@ test-replicas: control-plane ## Stop the leader of two replicas for longer than 
 chaos: control-plane ## Users, an operator that is killed, paused and doubled, an Azure and an API server that fail, for ten minutes (SECONDS=60 SEED=7)
 	cargo test --locked --test chaos -- $(or $(SECONDS),600) $(SEED)
 
-image-program: ## Build the program as the image has it, for this machine's architecture (some minutes)
+image-program: ## Build the program as the image has it, for this machine's architecture (some minutes; needs musl-gcc)
 	CC_$(subst -,_,$(IMAGE_TARGET))=musl-gcc cargo build --locked --profile image --target $(IMAGE_TARGET) --bin foundry-operator
 
 test-image: control-plane ## Run the image's content as the image does: in a root folder of its own, as another user (needs root, musl-gcc)
@@ -51,11 +52,12 @@ test-image: control-plane ## Run the image's content as the image does: in a roo
 sbom: ## Print what is in the image, as CycloneDX
 	@tools/sbom $(IMAGE_TARGET)
 
-bench: control-plane ## Start and memory with 1,000 objects, size (IMAGE=folder: of an image's content); 300 projects at ARM's real limits: how close to them, without one 429 (FACTOR=4: time runs faster; SECONDS=20: slower operations)
-	cargo build --release --locked --bin foundry-operator
+bench: control-plane image-program ## With the image's program: start, memory and size with 1,000 objects; 300 projects at ARM's real limits: how close to them, without one 429 (FACTOR=4: time runs faster; SECONDS=20: slower operations)
+	rm -rf target/image-content
+	tools/image-root $(IMAGE_PROGRAM) target/image-content
 	cargo build --locked --package stage --bin bench --bin footprint
-	target/debug/footprint target/release/foundry-operator $(IMAGE)
-	target/debug/bench target/release/foundry-operator $(or $(FACTOR),1) $(SECONDS)
+	target/debug/footprint $(IMAGE_PROGRAM) target/image-content
+	target/debug/bench $(IMAGE_PROGRAM) $(or $(FACTOR),1) $(SECONDS)
 
 test-sdk: ## Run the official Azure SDK for Python against the emulator (the first time with PyPI)
 	tests/sdk/install
