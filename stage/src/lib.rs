@@ -3,6 +3,7 @@
 
 mod azure;
 mod cluster;
+pub mod many;
 mod operator;
 
 pub use azure::{Azure, operator_credential};
@@ -20,3 +21,9 @@ pub const OPERATOR_ACCOUNT: &str = "foundry-operator";
 pub const OPERATOR_CLIENT_ID: &str = "00000000-0000-4000-8000-0000000000f0";
 /// What the tokens are for that are exchanged for Azure's (ARM reference, section 11).
 pub const EXCHANGE_AUDIENCE: &str = "api://AzureADTokenExchange";
+
+/// Tells the person who started the program.
+#[expect(clippy::print_stdout, reason = "the programs of the stage talk to who started them")]
+pub fn say(text: &str) {
+    println!("{text}");
+}

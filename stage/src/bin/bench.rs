@@ -2,12 +2,13 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use arm_emulator::{Bucket, Config, ConflictScope, JournalEntry, Limits, Settings as AzureSettings, Timings};
-use stage::{Azure, Cluster, Failure, Operator, Settings, repository};
+use stage::many::{NAMESPACE, hub, make, number, object};
+use stage::{Azure, Cluster, Failure, Operator, Settings, repository, say};
 
 const HUBS: usize = 3;
 const PROJECTS_OF_A_HUB: usize = 100;
@@ -16,7 +17,6 @@ const PROJECTS_OF_A_HUB: usize = 100;
 const AZURE_TAKES: u64 = 5;
 /// How long either part of the bench may take, by the emulator's clock.
 const PATIENCE: Duration = Duration::from_mins(10);
-const NAMESPACE: &str = "bench";
 /// How many projects one kubectl creates.
 const AT_ONCE: usize = 30;
 
@@ -82,7 +82,8 @@ async fn measure(program: PathBuf, factor: u32, azure_takes: Duration) -> Result
     let projects = HUBS * PROJECTS_OF_A_HUB;
     say(&format!("Creating {projects} projects, {PROJECTS_OF_A_HUB} in each hub, at once"));
     let began = Instant::now();
-    stage.create(&folder, projects)?;
+    let all: Vec<String> = (0..projects).map(project).collect();
+    make("create", &stage.cluster, &folder, &all, AT_ONCE)?;
     say(&format!("{:6.1} s  all are in Kubernetes", began.elapsed().as_secs_f64()));
     stage.until_ready("foundryprojects", projects).await?;
     let round = Round { projects, limits, factor, azure_takes, took: began.elapsed() };
@@ -99,20 +100,6 @@ struct Stage {
 }
 
 impl Stage {
-    /// Creates the projects, by several at the same time: kubectl makes one call after the other.
-    fn create(&self, folder: &Path, projects: usize) -> Result<(), Failure> {
-        let all: Vec<usize> = (0..projects).collect();
-        let some = |(number, some): (usize, &[usize])| -> Result<(), Failure> {
-            let file = folder.join(format!("projects-{number}.yaml"));
-            fs::write(&file, some.iter().copied().map(project).collect::<String>())?;
-            self.cluster.kubectl(&["create", "-f", &file.display().to_string()]).map(|_| ())
-        };
-        std::thread::scope(|scope| {
-            let parts: Vec<_> = all.chunks(AT_ONCE).enumerate().map(|part| scope.spawn(move || some(part))).collect();
-            parts.into_iter().try_for_each(|part| part.join().map_err(|_| "a kubectl was not waited for")?)
-        })
-    }
-
     async fn until_ready(&self, kind: &str, count: usize) -> Result<(), Failure> {
         let (began, mut told) = (Instant::now(), 0);
         loop {
@@ -216,43 +203,7 @@ impl Report {
     }
 }
 
-fn number(count: usize) -> f64 {
-    u32::try_from(count).map_or(f64::INFINITY, f64::from)
-}
-
-fn hub(number: usize) -> String {
-    let provider = format!("/subscriptions/{}/resourceGroups/rg-ai/providers", arm_emulator::DEFAULT_SUBSCRIPTION);
-    format!(
-        "---
-apiVersion: foundryoperator.dev/v1alpha1
-kind: FoundryHub
-metadata: {{name: hub-{number}, namespace: {NAMESPACE}}}
-spec:
-  subscriptionId: {}
-  resourceGroup: rg-ai
-  location: westeurope
-  storageAccount: {{resourceId: {provider}/Microsoft.Storage/storageAccounts/stbench{number}}}
-  keyVault: {{resourceId: {provider}/Microsoft.KeyVault/vaults/kv-bench-{number}}}
-",
-        arm_emulator::DEFAULT_SUBSCRIPTION
-    )
-}
-
 fn project(number: usize) -> String {
-    format!(
-        "---
-apiVersion: foundryoperator.dev/v1alpha1
-kind: FoundryProject
-metadata: {{name: project-{number}, namespace: {NAMESPACE}}}
-spec:
-  hubRef: {{name: hub-{}}}
-  friendlyName: Project {number}
-",
-        number % HUBS
-    )
-}
-
-#[expect(clippy::print_stdout, reason = "this program talks to the person who started it")]
-fn say(text: &str) {
-    println!("{text}");
+    let spec = format!("hubRef: {{name: hub-{}}}, friendlyName: Project {number}", number % HUBS);
+    object("FoundryProject", &format!("project-{number}"), &spec)
 }

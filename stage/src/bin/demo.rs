@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use arm_emulator::{Config, Settings as AzureSettings, Timings};
-use stage::{Azure, Cluster, Failure, Operator, Settings, repository};
+use stage::{Azure, Cluster, Failure, Operator, Settings, repository, say};
 
 /// How long Azure takes here to make, change or delete a workspace: long enough to be seen.
 const AZURE_TAKES: Duration = Duration::from_secs(4);
@@ -141,9 +141,4 @@ Ctrl-C stops everything.",
         log = operator.log().display()
     ));
     Ok(())
-}
-
-#[expect(clippy::print_stdout, reason = "this program talks to the person who started it")]
-fn say(text: &str) {
-    println!("{text}");
 }

@@ -8,7 +8,8 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use arm_emulator::{Config, ConflictScope, Limits, Settings as AzureSettings, Timings};
-use stage::{Azure, Cluster, Failure, Operator, Settings, repository};
+use stage::many::{NAMESPACE, hub, make, number, object};
+use stage::{Azure, Cluster, Failure, Operator, Settings, repository, say};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -23,7 +24,6 @@ const MEMORY: f64 = 64e6;
 const IMAGE: f64 = 25e6;
 /// How long anything may take that is waited for.
 const PATIENCE: Duration = Duration::from_mins(10);
-const NAMESPACE: &str = "bench";
 /// How many objects one kubectl creates.
 const AT_ONCE: usize = 50;
 
@@ -74,7 +74,9 @@ async fn measure(program: PathBuf, image: &Path) -> Result<bool, Failure> {
     let objects = HUBS + PROJECTS + CONNECTIONS;
     say(&format!("Creating {objects} objects: {HUBS} hubs, {PROJECTS} projects, {CONNECTIONS} connections"));
     cluster.kubectl(&["create", "namespace", NAMESPACE])?;
-    create(&cluster, &folder)?;
+    let all: Vec<String> =
+        (0..HUBS).map(hub).chain((0..PROJECTS).map(project)).chain((0..CONNECTIONS).map(connection)).collect();
+    make("apply", &cluster, &folder, &all, AT_ONCE)?;
     until_ready(&operator, objects).await?;
     let first = memory(&operator).await?;
     operator.terminate(Duration::from_secs(30))?;
@@ -121,21 +123,6 @@ async fn measure(program: PathBuf, image: &Path) -> Result<bool, Failure> {
     );
     say(&text);
     Ok(median <= START && most <= MEMORY && image <= IMAGE)
-}
-
-/// Creates all objects, by several at the same time: kubectl makes one call after the other.
-fn create(cluster: &Cluster, folder: &Path) -> Result<(), Failure> {
-    let all: Vec<String> =
-        (0..HUBS).map(hub).chain((0..PROJECTS).map(project)).chain((0..CONNECTIONS).map(connection)).collect();
-    let some = |(number, some): (usize, &[String])| -> Result<(), Failure> {
-        let file = folder.join(format!("objects-{number}.yaml"));
-        fs::write(&file, some.concat())?;
-        cluster.kubectl(&["apply", "-f", &file.display().to_string()]).map(|_| ())
-    };
-    std::thread::scope(|scope| {
-        let parts: Vec<_> = all.chunks(AT_ONCE).enumerate().map(|part| scope.spawn(move || some(part))).collect();
-        parts.into_iter().try_for_each(|part| part.join().map_err(|_| "a kubectl was not waited for")?)
-    })
 }
 
 /// Waits until the operator says that it is ready.
@@ -222,21 +209,6 @@ fn size(path: &Path) -> Result<f64, Failure> {
     fs::read_dir(path)?.try_fold(0.0, |all, entry| Ok(all + size(&entry?.path())?))
 }
 
-fn number(count: usize) -> f64 {
-    u32::try_from(count).map_or(f64::INFINITY, f64::from)
-}
-
-fn hub(number: usize) -> String {
-    let provider = format!("/subscriptions/{}/resourceGroups/rg-ai/providers", arm_emulator::DEFAULT_SUBSCRIPTION);
-    let spec = format!(
-        "subscriptionId: {}, resourceGroup: rg-ai, location: westeurope,
-  storageAccount: {{resourceId: {provider}/Microsoft.Storage/storageAccounts/stbench{number}}},
-  keyVault: {{resourceId: {provider}/Microsoft.KeyVault/vaults/kv-bench-{number}}}",
-        arm_emulator::DEFAULT_SUBSCRIPTION
-    );
-    object("FoundryHub", &format!("hub-{number}"), &spec)
-}
-
 fn project(number: usize) -> String {
     let spec =
         format!("hubRef: {{name: hub-{}}}, friendlyName: Project {number}, tags: {{team: bench}}", number % HUBS);
@@ -249,15 +221,4 @@ fn connection(number: usize) -> String {
         number % PROJECTS
     );
     object("FoundryConnection", &format!("connection-{number}"), &spec)
-}
-
-fn object(kind: &str, name: &str, spec: &str) -> String {
-    format!(
-        "---\napiVersion: foundryoperator.dev/v1alpha1\nkind: {kind}\nmetadata: {{name: {name}, namespace: {NAMESPACE}}}\nspec: {{{spec}}}\n"
-    )
-}
-
-#[expect(clippy::print_stdout, reason = "this program talks to the person who started it")]
-fn say(text: &str) {
-    println!("{text}");
 }
