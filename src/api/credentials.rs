@@ -144,6 +144,12 @@ impl Credentials {
     pub fn names_secret(&self, name: &str) -> bool {
         self.secret_fields().iter().any(|(_, field)| field.value_from.secret_key_ref.name == name)
     }
+
+    /// Whether a value comes from any Secret.
+    #[must_use]
+    pub fn names_secrets(&self) -> bool {
+        !self.secret_fields().is_empty()
+    }
 }
 
 const FIELDS: &[&str] = &[

@@ -291,14 +291,15 @@ impl Client {
         let permit = self.throttle.admit(&self.caller, &Lane::of(&method, &url)).await?;
         // Names one request for a support ticket.
         let request_id = guid(fastrand::u128(..));
+        let operation = metrics::operation(method.as_str(), url.path());
         // The path alone: an operation's query is signed.
         let span = tracing::info_span!(
             target: TRACED,
             "arm_call",
-            otel.name = metrics::operation(method.as_str(), url.path()),
+            otel.name = operation,
             otel.kind = "client",
             otel.status_code = Empty,
-            azure.operation = metrics::operation(method.as_str(), url.path()),
+            azure.operation = operation,
             azure.resource_id = url.path(),
             azure.request_id = request_id,
             azure.correlation_id = Empty,
@@ -386,20 +387,12 @@ impl Client {
         }
         let bearer = self.tokens.bearer().await?;
         let answer = self.exchange(method, url, body, request_id, &bearer).await?;
-        if answer.status != StatusCode::UNAUTHORIZED {
-            self.tokens.is_good(&bearer);
-            return Ok(answer);
-        }
-        if !self.tokens.renew(&bearer).await {
+        if answer.status != StatusCode::UNAUTHORIZED || !self.tokens.renew(&bearer).await {
             return Ok(answer);
         }
         tracing::info!(request_id, "ARM refused the token; signing in anew");
         let bearer = self.tokens.bearer().await?;
-        let answer = self.exchange(method, url, body, request_id, &bearer).await?;
-        if answer.status != StatusCode::UNAUTHORIZED {
-            self.tokens.is_good(&bearer);
-        }
-        Ok(answer)
+        self.exchange(method, url, body, request_id, &bearer).await
     }
 
     async fn exchange(
@@ -441,6 +434,9 @@ impl Client {
                 return Err(ArmError::unavailable(format!("an answer longer than {ANSWER_LIMIT} bytes")));
             }
             read.extend_from_slice(&chunk);
+        }
+        if response.status() != StatusCode::UNAUTHORIZED {
+            self.tokens.is_good(bearer);
         }
         Ok(Answer { status: response.status(), headers: std::mem::take(response.headers_mut()), body: read })
     }

@@ -1,7 +1,7 @@
 //! When each object's resource in Azure was last seen, so that somebody notices where that is long ago.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 
@@ -20,25 +20,29 @@ struct State {
 impl Observed {
     /// From now on objects are observed: nobody did so here before.
     pub fn begin(&self, now: Timestamp) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).since = Some(now);
+        self.locked().since = Some(now);
     }
 
     /// An object's resource was seen, or seen not to be there.
     pub fn saw(&self, uid: &str, at: Timestamp) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).last.insert(uid.to_owned(), at);
+        self.locked().last.insert(uid.to_owned(), at);
     }
 
     /// Forgets an object.
     pub fn forget(&self, uid: &str) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).last.remove(uid);
+        self.locked().last.remove(uid);
     }
 
     /// When the one of these objects was last observed that has waited the longest. Who was never seen waits since this
     /// replica began. `None` where there are none, or where another replica observes.
     pub fn longest_ago<'a>(&self, uids: impl Iterator<Item = &'a str>) -> Option<Timestamp> {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = self.locked();
         let since = state.since?;
         uids.map(|uid| state.last.get(uid).copied().unwrap_or(since)).min()
+    }
+
+    fn locked(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::watches::{Change, Scope, Watchable, Watched, Watches, where_changed};
 use crate::api::conditions::{ConditionType, find};
+use crate::api::credentials::Credentials;
 use crate::api::status::{EngineStatus, WorkspaceStatus};
 use crate::api::{FoundryConnection, FoundryHub, FoundryProject, RECONCILE_AT};
 use crate::arm::{self, Providers, WriteGate};
@@ -268,7 +269,7 @@ fn names_secret(_world: &World, connection: &FoundryConnection, namespace: &str,
 }
 
 fn names_any_secret_in(_world: &World, connection: &FoundryConnection, _: &str, namespace: &str) -> bool {
-    let names = connection.spec.credentials.as_ref().is_some_and(|credentials| !credentials.secret_fields().is_empty());
+    let names = connection.spec.credentials.as_ref().is_some_and(Credentials::names_secrets);
     names && connection.namespace().as_deref() == Some(namespace)
 }
 

@@ -18,6 +18,7 @@ use super::http::Readiness;
 use super::watches::{Change, Listeners, Watched, keep, listen};
 use crate::api::FoundryConnection;
 use crate::api::conditions::Reason;
+use crate::api::credentials::Credentials;
 use crate::engine::{Unresolved, secrets};
 use crate::kinds::world::SecretLookup;
 
@@ -125,7 +126,7 @@ impl ByNamespace {
 
     /// Has the Secrets of a connection's namespace watched, where it names one.
     pub(super) fn ask_for(&self, connection: &FoundryConnection) {
-        let names_secrets = connection.spec.credentials.as_ref().is_some_and(|it| !it.secret_fields().is_empty());
+        let names_secrets = connection.spec.credentials.as_ref().is_some_and(Credentials::names_secrets);
         let Some(namespace) = connection.namespace().filter(|_| names_secrets) else { return };
         let mut state = self.state();
         if !state.known.contains_key(&namespace) {
