@@ -7,6 +7,8 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 #![expect(clippy::print_stdout, reason = "this program tells by itself what it ran")]
 
+#[path = "../faults/asked.rs"]
+mod asked;
 #[path = "../faults/blank.rs"]
 mod blank;
 mod border;
@@ -25,11 +27,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 fn main() -> ExitCode {
-    // Of the flags of the usual test programs only this one matters: what cases there are is known when they run.
-    if std::env::args().any(|argument| argument == "--list") {
-        return ExitCode::SUCCESS;
-    }
-    let filter = std::env::args().skip(1).find(|argument| !argument.starts_with('-')).unwrap_or_default();
+    let Some(filter) = asked::filter() else { return ExitCode::SUCCESS };
     let begun = Instant::now();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let _cluster = harness::cluster();

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use arm_emulator::{Permissions, RegistrationState, action_of};
-use foundry_operator::api::{FoundryConnection, FoundryHub, FoundryProject};
+use foundry_operator::api::{FoundryConnection, FoundryHub};
 use serde_json::{Value, json};
 use stage::OPERATOR_CLIENT_ID;
 
-use crate::harness::{Scene, from_secret, hub_spec};
+use crate::harness::{Scene, hub_spec};
 
 /// What the service asks for besides, by the kind of a workspace: no call is named so.
 const BY_KIND: &str = "Microsoft.MachineLearningServices/workspaces/hubs/";
@@ -33,18 +33,9 @@ async fn life(scene: &Scene) {
     scene.until_ready::<FoundryHub>(&scene.platform, "contoso").await;
     scene.ready_project("churn", "contoso").await;
     scene.apply_secret(&scene.team, "aoai", &[("key", "k")]).await;
-    let connection = json!({
-        "projectRef": {"name": "churn"}, "category": "AzureOpenAI", "target": "https://a", "authType": "ApiKey",
-        "credentials": {"key": from_secret("aoai", "key")},
-    });
-    scene.apply::<FoundryConnection>(&scene.team, "aoai", connection).await;
+    scene.apply_keyed_connection("aoai").await;
     scene.until_ready::<FoundryConnection>(&scene.team, "aoai").await;
-    scene.delete::<FoundryConnection>(&scene.team, "aoai").await;
-    scene.until_gone::<FoundryConnection>(&scene.team, "aoai").await;
-    scene.delete::<FoundryProject>(&scene.team, "churn").await;
-    scene.until_gone::<FoundryProject>(&scene.team, "churn").await;
-    scene.delete::<FoundryHub>(&scene.platform, "contoso").await;
-    scene.until_gone::<FoundryHub>(&scene.platform, "contoso").await;
+    scene.delete_the_usual_three().await;
 }
 
 #[tokio::test]

@@ -173,21 +173,16 @@ impl Scene {
 
     /// An operator of this scene's beside its own, with what it needs in a folder of its own.
     pub fn another_operator(&self, name: &str, environment: Vec<(String, String)>) -> Operator {
-        let program = program();
-        let folder = self.folder.path().join(name);
-        let settings = Settings { program, folder, flags: self.flags.clone(), environment };
-        Operator::start(cluster(), &self.azure, &settings).unwrap()
+        self.operator_in(self.folder.path().join(name), environment)
     }
 
     pub fn start_operator(&mut self) {
-        let program = program();
-        let settings = Settings {
-            program,
-            folder: self.folder.path().to_owned(),
-            flags: self.flags.clone(),
-            environment: self.environment.clone(),
-        };
-        self.operator = Some(Operator::start(cluster(), &self.azure, &settings).unwrap());
+        self.operator = Some(self.operator_in(self.folder.path().to_owned(), self.environment.clone()));
+    }
+
+    fn operator_in(&self, folder: PathBuf, environment: Vec<(String, String)>) -> Operator {
+        let settings = Settings { program: program(), folder, flags: self.flags.clone(), environment };
+        Operator::start(cluster(), &self.azure, &settings).unwrap()
     }
 
     /// As `kill -9` does, and as a Deployment then starts it again.
@@ -358,6 +353,25 @@ impl Scene {
     pub async fn ready_project(&self, name: &str, hub: &str) -> FoundryProject {
         self.apply_project(name, hub).await;
         self.until_ready(&self.team, name).await
+    }
+
+    /// A connection of project `churn`, whose key comes from the key `key` of the Secret `aoai`.
+    pub async fn apply_keyed_connection(&self, name: &str) {
+        let spec = json!({
+            "projectRef": {"name": "churn"}, "category": "AzureOpenAI", "target": "https://a", "authType": "ApiKey",
+            "credentials": {"key": from_secret("aoai", "key")},
+        });
+        self.apply::<FoundryConnection>(&self.team, name, spec).await;
+    }
+
+    /// Connection `aoai`, then project `churn`, then hub `contoso`, each when the one before is gone.
+    pub async fn delete_the_usual_three(&self) {
+        self.delete::<FoundryConnection>(&self.team, "aoai").await;
+        self.until_gone::<FoundryConnection>(&self.team, "aoai").await;
+        self.delete::<FoundryProject>(&self.team, "churn").await;
+        self.until_gone::<FoundryProject>(&self.team, "churn").await;
+        self.delete::<FoundryHub>(&self.platform, "contoso").await;
+        self.until_gone::<FoundryHub>(&self.platform, "contoso").await;
     }
 
     /// A hub `contoso` that cannot be made, and the message of its condition. The operator goes on running.

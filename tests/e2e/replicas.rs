@@ -25,6 +25,25 @@ fn is_being_made(hub: &FoundryHub) -> bool {
     hub.status.as_ref().is_some_and(|status| status.engine.operation.is_some())
 }
 
+/// Replica `a` leads, and Azure is making the hub that it began; replica `b` waits.
+async fn while_a_hub_is_made(lease_duration: &'static str) -> (Crew, Operator, Operator) {
+    let crew = Crew::new(lease_duration).await;
+    let a = crew.start("a");
+    crew.until_leads("a").await;
+    let b = crew.start("b");
+    crew.scene.azure.set_timings(Timings::all(Duration::from_secs(4)));
+    crew.scene.apply_hub("contoso").await;
+    crew.scene.until(&crew.scene.platform, "contoso", "being made", is_being_made).await;
+    (crew, a, b)
+}
+
+/// Whoever goes on with it, the hub becomes Ready by the one PUT that there was, and nobody writes who does not lead.
+async fn until_made_once(crew: &Crew) {
+    crew.scene.until_ready::<FoundryHub>(&crew.scene.platform, "contoso").await;
+    assert_eq!(crew.scene.calls("PUT", "/workspaces/").len(), 1);
+    assert_eq!(crew.strays(), [""; 0]);
+}
+
 #[tokio::test]
 async fn a_replica_that_waits_is_ready_and_says_that_it_waits() {
     let crew = Crew::new(ENDLESS).await;
@@ -51,34 +70,18 @@ async fn a_replica_that_may_not_read_the_lease_is_not_ready_and_says_why() {
 
 #[tokio::test]
 async fn when_the_leader_is_killed_another_goes_on_where_it_was() {
-    let crew = Crew::new(SHORT).await;
-    let a = crew.start("a");
-    crew.until_leads("a").await;
-    let _b = crew.start("b");
-    crew.scene.azure.set_timings(Timings::all(Duration::from_secs(4)));
-    crew.scene.apply_hub("contoso").await;
-    crew.scene.until(&crew.scene.platform, "contoso", "being made", is_being_made).await;
+    let (crew, a, _b) = while_a_hub_is_made(SHORT).await;
     a.kill().unwrap();
-    crew.scene.until_ready::<FoundryHub>(&crew.scene.platform, "contoso").await;
+    until_made_once(&crew).await;
     assert_eq!(crew.leader(), Some("b"));
-    assert_eq!(crew.scene.calls("PUT", "/workspaces/").len(), 1);
-    assert_eq!(crew.strays(), [""; 0]);
 }
 
 #[tokio::test]
 async fn a_leader_that_is_told_to_stop_hands_over_at_once() {
-    let crew = Crew::new(ENDLESS).await;
-    let a = crew.start("a");
-    crew.until_leads("a").await;
-    let _b = crew.start("b");
-    crew.scene.azure.set_timings(Timings::all(Duration::from_secs(4)));
-    crew.scene.apply_hub("contoso").await;
-    crew.scene.until(&crew.scene.platform, "contoso", "being made", is_being_made).await;
+    let (crew, a, _b) = while_a_hub_is_made(ENDLESS).await;
     a.terminate(Duration::from_secs(15)).unwrap();
     crew.until_leads("b").await;
-    crew.scene.until_ready::<FoundryHub>(&crew.scene.platform, "contoso").await;
-    assert_eq!(crew.scene.calls("PUT", "/workspaces/").len(), 1);
-    assert_eq!(crew.strays(), [""; 0]);
+    until_made_once(&crew).await;
 }
 
 #[tokio::test]

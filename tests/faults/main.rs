@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 #![expect(clippy::print_stdout, reason = "this program tells by itself what it ran")]
 
+mod asked;
 mod blank;
 mod call;
 mod everybody;
@@ -26,11 +27,7 @@ use futures::future::join_all;
 use subject::Subject;
 
 fn main() -> ExitCode {
-    // Of the flags of the usual test programs only this one matters: what cases there are is known when they run.
-    if std::env::args().any(|argument| argument == "--list") {
-        return ExitCode::SUCCESS;
-    }
-    let filter = std::env::args().skip(1).find(|argument| !argument.starts_with('-')).unwrap_or_default();
+    let Some(filter) = asked::filter() else { return ExitCode::SUCCESS };
     let begun = Instant::now();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let _cluster = harness::cluster();
@@ -42,5 +39,5 @@ fn main() -> ExitCode {
         let (outcomes, of_everybody) = tokio::join!(join_all(runs), everybody::run(&filter));
         outcomes.into_iter().flat_map(Result::unwrap).chain(of_everybody).collect::<Vec<_>>()
     });
-    if report::print("fault matrix", &outcomes, begun.elapsed()) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if report::print(&outcomes, begun.elapsed()) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

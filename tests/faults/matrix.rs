@@ -134,7 +134,6 @@ async fn live<'a>(
             Some(Failed::Unmet(_)) if case.tries < TRIES => pending.lock().unwrap().push_back(case),
             Some(Failed::Unmet(why) | Failed::Wrong(why)) => {
                 let why = format!("{why} (object {name})");
-                println!("FAILED  {}", case.name);
                 outcomes.lock().unwrap().push(outcome(ground.subject, usual.step, case.name, Some(why)));
             }
             None => outcomes.lock().unwrap().push(outcome(ground.subject, usual.step, case.name, None)),

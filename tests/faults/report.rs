@@ -12,7 +12,11 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// Tells at once of what failed.
     pub fn new(group: String, name: String, failed: Option<String>) -> Self {
+        if failed.is_some() {
+            println!("FAILED  {name}");
+        }
         Self { group, name, failed }
     }
 
@@ -21,8 +25,8 @@ impl Outcome {
     }
 }
 
-/// Prints how many cases of `what` ran and every one that failed; true where none did.
-pub fn print(what: &str, outcomes: &[Outcome], took: Duration) -> bool {
+/// Prints how many cases ran and every one that failed; true where none did.
+pub fn print(outcomes: &[Outcome], took: Duration) -> bool {
     let mut groups: BTreeMap<&str, usize> = BTreeMap::new();
     for outcome in outcomes {
         *groups.entry(&outcome.group).or_default() += 1;
@@ -35,6 +39,6 @@ pub fn print(what: &str, outcomes: &[Outcome], took: Duration) -> bool {
         println!("\nFAILED  {}\n        {}", outcome.name, outcome.failed.as_deref().unwrap_or_default());
     }
     let (all, failed) = (outcomes.len(), failed.len());
-    println!("\n{what}: {all} cases ran in {} s, {failed} failed", took.as_secs());
+    println!("\nfault matrix: {all} cases ran in {} s, {failed} failed", took.as_secs());
     failed == 0
 }

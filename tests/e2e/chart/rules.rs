@@ -3,24 +3,16 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use foundry_operator::api::FoundryConnection;
 use foundry_operator::api::conditions::ConditionType;
-use foundry_operator::api::{FoundryConnection, FoundryHub, FoundryProject};
 use kube::runtime::wait::await_condition;
 use serde_json::{Value, json};
 
 use super::release::{Release, shared};
-use crate::harness::{Driven as _, Scene, from_secret, says};
+use crate::harness::{Driven as _, says};
 
 /// Group, resource, subresource, verb.
 type Right = (String, String, String, String);
-
-async fn apply_connection(scene: &Scene, name: &str) {
-    let spec = json!({
-        "projectRef": {"name": "churn"}, "category": "AzureOpenAI", "target": "https://a", "authType": "ApiKey",
-        "credentials": {"key": from_secret("aoai", "key")},
-    });
-    scene.apply::<FoundryConnection>(&scene.team, name, spec).await;
-}
 
 /// Everything that an operator ever does in a cluster.
 async fn life(release: &Release) {
@@ -29,7 +21,7 @@ async fn life(release: &Release) {
     scene.ready_hub("contoso").await;
     scene.ready_project("churn", "contoso").await;
     scene.apply_secret(&scene.team, "aoai", &[("key", "first")]).await;
-    apply_connection(scene, "aoai").await;
+    scene.apply_keyed_connection("aoai").await;
     let connection = scene.until_ready::<FoundryConnection>(&scene.team, "aoai").await;
     // The second event of its kind is counted with the first.
     for value in ["second", "third"] {
@@ -41,12 +33,7 @@ async fn life(release: &Release) {
     }
     let counted = || release.requests().iter().any(|it| it.resource == "events" && it.verb == "patch");
     scene.eventually("counted", counted).await;
-    scene.delete::<FoundryConnection>(&scene.team, "aoai").await;
-    scene.until_gone::<FoundryConnection>(&scene.team, "aoai").await;
-    scene.delete::<FoundryProject>(&scene.team, "churn").await;
-    scene.until_gone::<FoundryProject>(&scene.team, "churn").await;
-    scene.delete::<FoundryHub>(&scene.platform, "contoso").await;
-    scene.until_gone::<FoundryHub>(&scene.platform, "contoso").await;
+    scene.delete_the_usual_three().await;
     // A watch is told of when it ends.
     operator.terminate(Duration::from_secs(15)).unwrap();
 }
@@ -132,7 +119,7 @@ async fn a_connection_whose_secret_may_not_be_read_says_which_binding_is_missing
     scene.ready_hub("contoso").await;
     scene.ready_project("churn", "contoso").await;
     scene.apply_secret(&scene.team, "aoai", &[("key", "k")]).await;
-    apply_connection(scene, "aoai").await;
+    scene.apply_keyed_connection("aoai").await;
     let forbidden = |c: &FoundryConnection| says(c, ConditionType::ReferencesResolved, "False", "SecretForbidden");
     let connection = scene.until(&scene.team, "aoai", "without its Secret", forbidden).await;
     let engine = connection.engine();

@@ -8,6 +8,14 @@ fn refusal(value: &str) -> String {
     shared().helm(&["template", "tried", &chart, "--set", value]).unwrap_err().to_string()
 }
 
+/// Each value with what its refusal has to say.
+fn are_refused(table: &[(&str, &str)]) {
+    for (value, told) in table {
+        let refusal = refusal(value);
+        assert!(refusal.contains(told), "{value}: {refusal}");
+    }
+}
+
 #[test]
 fn a_malformed_value_is_refused_by_name() {
     #[rustfmt::skip]
@@ -22,10 +30,7 @@ fn a_malformed_value_is_refused_by_name() {
         ("image.digest=latest", "at '/image/digest'"),
         ("admissionPolicy.actions={Shout}", "at '/admissionPolicy/actions/0'"),
     ];
-    for (value, told) in table {
-        let refusal = refusal(value);
-        assert!(refusal.contains(told), "{value}: {refusal}");
-    }
+    are_refused(&table);
 }
 
 #[test]
@@ -37,10 +42,7 @@ fn an_unknown_value_is_refused_by_name_wherever_it_is() {
         ("azure.caBundle.secret=x", "at '/azure/caBundle': additional properties 'secret'"),
         ("serviceMonitor.enable=true", "at '/serviceMonitor': additional properties 'enable'"),
     ];
-    for (value, told) in table {
-        let refusal = refusal(value);
-        assert!(refusal.contains(told), "{value}: {refusal}");
-    }
+    are_refused(&table);
 }
 
 #[test]
@@ -54,8 +56,5 @@ fn what_another_value_needs_is_missed_by_name() {
         ("leaderElection.enabled=false", "/replicas"),
         ("admissionPolicy.enabled=true", "/admissionPolicy/targets"),
     ];
-    for (value, missed) in table {
-        let refusal = refusal(value);
-        assert!(refusal.contains(missed), "{value}: {refusal}");
-    }
+    are_refused(&table);
 }
